@@ -1,0 +1,68 @@
+// When to tell the relay what is done: few frames, and never so late that its window runs dry. Knows cursors as text.
+import type { ClientClock } from './clock.ts';
+
+/** At most one acknowledgement in this time, unless half of the window waits for it. Milliseconds. */
+const ackEveryMs = 50;
+
+export interface AckQueueDeps {
+  readonly clock: ClientClock;
+  readonly maxInFlight: number;
+  /** False: there is no connection now; what is done is told on the next one. */
+  send(cursor: string): boolean;
+}
+
+export class AckQueue {
+  readonly #deps: AckQueueDeps;
+  readonly #eager: number;
+  #latest: string | undefined;
+  #untold = 0;
+  #toldAt = Number.NEGATIVE_INFINITY;
+  #cancel: (() => void) | undefined;
+
+  constructor(deps: AckQueueDeps) {
+    this.#deps = deps;
+    this.#eager = Math.max(1, Math.floor(deps.maxInFlight / 2));
+  }
+
+  /** Everything up to this cursor is done. */
+  done(cursor: string): void {
+    this.#latest = cursor;
+    this.#untold += 1;
+    if (this.#untold >= this.#eager) {
+      this.flush();
+      return;
+    }
+    // At least one turn of the event loop: a body that does not wait is then acknowledged in one frame for many events.
+    const waitMs = Math.max(0, this.#toldAt + ackEveryMs - this.#deps.clock.now());
+    this.#cancel ??= this.#deps.clock.after(waitMs, () => this.flush());
+  }
+
+  /** Tells now what was not told yet. */
+  flush(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    if (this.#untold === 0 || this.#latest === undefined) return;
+    if (!this.#deps.send(this.#latest)) return;
+    this.#untold = 0;
+    this.#toldAt = this.#deps.clock.now();
+  }
+
+  /** The connection is new, and what was told on the last one may not have arrived: acks are idempotent. */
+  retell(): void {
+    if (this.#latest === undefined) return;
+    this.#untold = Math.max(1, this.#untold);
+    this.flush();
+  }
+
+  /** The relay no longer knows of what was done before. */
+  forget(): void {
+    this.stop();
+    this.#latest = undefined;
+    this.#untold = 0;
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+}

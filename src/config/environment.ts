@@ -1,0 +1,62 @@
+// Where settings come from: the process environment, and a .env file for what it does not set. Also how problems are
+// told to the person who starts the relay.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import type { ConfigProblem, Environment } from './config.ts';
+import { requiredVariables } from './config.ts';
+import { keyCommand } from './variables.ts';
+
+export interface EnvironmentSource {
+  /** The folder in which `.env` is looked for. */
+  readonly cwd: string;
+  /** Wins over the file. */
+  readonly env: Environment;
+}
+
+export type EnvironmentResult =
+  | { readonly ok: true; readonly env: Environment; readonly file: string | undefined }
+  /** There is no file and the environment lacks required variables; the message says what to do. */
+  | { readonly ok: false; readonly message: string };
+
+/** The environment with the gaps filled from `.env`. Throws only when the file is there and cannot be read. */
+export function readEnvironment({ cwd, env }: EnvironmentSource): EnvironmentResult {
+  const path = join(cwd, '.env');
+  const content = readIfThere(path);
+  if (content !== undefined) {
+    const given = Object.entries(env).filter(([, value]) => value !== undefined);
+    return { ok: true, env: { ...parseEnv(content), ...Object.fromEntries(given) }, file: path };
+  }
+  const missing = requiredVariables.filter((name) => !env[name]?.trim());
+  if (missing.length === 0) return { ok: true, env, file: undefined };
+  return { ok: false, message: missingFileMessage(path, missing) };
+}
+
+/** All problems as lines for a terminal. */
+export function renderProblems(problems: readonly ConfigProblem[]): string {
+  const lines = problems.map(({ variable, expected, fix, got }) => {
+    const given = got === undefined ? '' : `, got ${JSON.stringify(got)}`;
+    return `  ${variable}: expected ${expected}${given}\n    ${fix}`;
+  });
+  const count = problems.length === 1 ? 'A setting is' : `${problems.length} settings are`;
+  return `${count} missing or wrong:\n${lines.join('\n')}`;
+}
+
+function missingFileMessage(path: string, missing: readonly string[]): string {
+  return [
+    `There is no ${path}, and the environment does not set ${missing.join(', ')}.`,
+    'Make the file from the example and fill it in:',
+    '  cp .env.example .env',
+    'This prints the two keys that only the relay needs to know:',
+    `  ${keyCommand}`,
+  ].join('\n');
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,189 @@
+// Every setting of the relay as a table: the one place where its name, meaning, unit and default are written. The
+// environment, .env.example and the documentation are read from it.
+import { z } from 'zod';
+import { parseSealKey } from '../store/seal.ts';
+
+/** A variable as people meet it. `schema` turns its text into the value and says what was expected. */
+export interface Variable<T> {
+  readonly schema: z.ZodType<T, string | undefined>;
+  /** The form of the value, for messages: "expected …". */
+  readonly expected: string;
+  /** What to do about a missing or wrong value. */
+  readonly fix: string;
+  /** What it is for, for .env.example and the docs. */
+  readonly prose: string;
+  /** The text that stands for "not set"; absent when the variable is required, '' when it may be empty. */
+  readonly default?: string;
+  readonly unit?: string;
+  /** Never printed, not even when it is wrong. */
+  readonly secret?: boolean;
+}
+
+const one = <T>(variable: Variable<T>): Variable<T> => variable;
+
+/** Generates both secrets of the relay's own, in the form in which .env wants them. */
+export const keyCommand =
+  `node -e "const r=require('crypto').randomBytes;` +
+  `console.log('ADMIN_API_KEY='+r(32).toString('base64url')+'\\nTOKEN_ENCRYPTION_KEY='+r(32).toString('base64'))"`;
+
+function text(
+  expected: string,
+  more: Omit<Variable<string>, 'schema' | 'expected'>,
+  minLength = 1,
+): Variable<string> {
+  const schema = z.string(expected).trim().min(minLength, expected);
+  return one<string>({ ...more, expected, schema: withDefault(schema, more.default) });
+}
+
+function whole(
+  min: number,
+  max: number,
+  more: Omit<Variable<number>, 'schema' | 'expected'>,
+): Variable<number> {
+  const expected = `a whole number from ${min} to ${max}${more.unit === undefined ? '' : ` (${more.unit})`}`;
+  const schema = z
+    .string(expected)
+    .regex(/^\d{1,15}$/, expected)
+    .transform(Number)
+    .pipe(z.number().min(min, expected).max(max, expected));
+  return one<number>({ ...more, expected, schema: withDefault(schema, more.default) });
+}
+
+function withDefault<T>(
+  schema: z.ZodType<T, string>,
+  fallback: string | undefined,
+): z.ZodType<T, string | undefined> {
+  return fallback === undefined
+    ? (schema as z.ZodType<T, string | undefined>)
+    : z.string().default(fallback).pipe(schema);
+}
+
+const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+const urlOf = (protocols: RegExp, expected: string) =>
+  z
+    .string(expected)
+    .refine((value) => URL.canParse(value) && protocols.test(new URL(value).protocol), expected);
+const databaseForm = 'postgres://user:password@host:5432/database';
+const socketForm = 'a ws:// or wss:// URL';
+const keyForm = '32-byte keys as base64 or hex, separated by commas';
+
+export const variables = {
+  DATABASE_URL: one<string | undefined>({
+    schema: z.preprocess(
+      (value) => (value === '' ? undefined : value),
+      urlOf(/^postgres(ql)?:$/, databaseForm).optional(),
+    ) as z.ZodType<string | undefined, string | undefined>,
+    expected: databaseForm,
+    fix: 'Give the whole URL, or leave it empty to use the embedded database in DATA_DIR.',
+    prose:
+      'A PostgreSQL server, version 15 or newer. Empty: an embedded database in DATA_DIR, for one relay process.',
+    default: '',
+    secret: true,
+  }),
+  DATA_DIR: text('a folder', {
+    fix: 'Name a folder that the relay may write to.',
+    prose: 'Where the embedded database lives. Back it up or lose it.',
+    default: './data',
+  }),
+  HOST: text('an address to listen on', {
+    fix: 'Use 127.0.0.1 for this machine alone, 0.0.0.0 for every network.',
+    prose: 'The address that the HTTP and WebSocket server listens on.',
+    default: '127.0.0.1',
+  }),
+  PORT: whole(0, 65_535, {
+    fix: 'Choose a free TCP port.',
+    prose: 'The port that it listens on; 0 takes any free one.',
+    default: '8080',
+  }),
+  ADMIN_API_KEY: text(
+    'at least 16 characters',
+    {
+      fix: `Generate one: ${keyCommand}`,
+      prose: 'What X-Admin-Key must be for the admin calls.',
+      secret: true,
+    },
+    16,
+  ),
+  TOKEN_ENCRYPTION_KEY: one<string[]>({
+    schema: z
+      .string(keyForm)
+      .transform((value) =>
+        value
+          .split(',')
+          .map((key) => key.trim())
+          .filter((key) => key !== ''),
+      )
+      .refine(
+        (keys) => keys.length > 0 && keys.every((key) => parseSealKey(key) !== undefined),
+        keyForm,
+      ) as z.ZodType<string[], string | undefined>,
+    expected: keyForm,
+    fix: `Generate one: ${keyCommand}`,
+    prose:
+      'Encrypts the tokens of the bots in the database. The first key encrypts, all of them decrypt: put a new one in front to change it.',
+    secret: true,
+  }),
+  TWITCH_CLIENT_ID: text('the client id of a Twitch application', {
+    fix: 'Copy it from https://dev.twitch.tv/console/apps',
+    prose: 'The Twitch application that the tokens of the bots belong to.',
+  }),
+  TWITCH_CLIENT_SECRET: text('the client secret of a Twitch application', {
+    fix: 'Copy it from https://dev.twitch.tv/console/apps',
+    prose: 'Its secret; needed to refresh tokens.',
+    secret: true,
+  }),
+  TWITCH_EVENTSUB_URL: one<string>({
+    schema: withDefault(urlOf(/^wss?:$/, socketForm), 'wss://eventsub.wss.twitch.tv/ws'),
+    expected: socketForm,
+    fix: 'Remove the line to use Twitch itself.',
+    prose: "Twitch's EventSub socket; another one for tests.",
+    default: 'wss://eventsub.wss.twitch.tv/ws',
+  }),
+  KEEPALIVE_TIMEOUT_SECONDS: whole(10, 600, {
+    fix: 'Twitch accepts 10 to 600.',
+    prose:
+      'How long the EventSub socket may be silent. A dead one is noticed this much later, plus two seconds.',
+    default: '10',
+    unit: 'seconds',
+  }),
+  RETENTION_CHAT_HOURS: whole(1, 8760, {
+    fix: 'At most a year.',
+    prose: 'How long events of channel.chat.* stay in the log.',
+    default: '24',
+    unit: 'hours',
+  }),
+  RETENTION_HOURS: whole(1, 8760, {
+    fix: 'At most a year.',
+    prose: 'How long all other events stay in the log.',
+    default: '168',
+    unit: 'hours',
+  }),
+  LOG_LEVEL: one<(typeof levels)[number]>({
+    schema: withDefault(z.enum(levels, levels.join(', ')), 'info'),
+    expected: `one of ${levels.join(', ')}`,
+    fix: 'Choose one of them.',
+    prose: 'The least important kind of line that is logged.',
+    default: 'info',
+  }),
+  INGEST_BUFFER_EVENTS: whole(1, 10_000_000, {
+    fix: 'Each event takes about 2 kB of memory while it is held.',
+    prose:
+      'How many arriving events are held while the database is away. Past that the loss is declared as a gap.',
+    default: '50000',
+    unit: 'events',
+  }),
+  MAX_CONNECTIONS: whole(1, 1_000_000, {
+    fix: 'Each needs a file descriptor.',
+    prose: 'How many consumer sockets may be open at once; more are refused with 4429.',
+    default: '5000',
+    unit: 'connections',
+  }),
+  SHUTDOWN_TIMEOUT_SECONDS: whole(0, 600, {
+    fix: 'Stay below the patience of whatever stops the process.',
+    prose: 'How long a stop may wait for what is under way before it cuts it off.',
+    default: '10',
+    unit: 'seconds',
+  }),
+} satisfies Record<string, Variable<unknown>>;
+
+export type VariableName = keyof typeof variables;

@@ -1,0 +1,230 @@
+// The composition root: a configuration goes in, a running relay comes out. Starts the stages from the log outwards,
+// stops them in the reverse order; decides nothing else.
+import type { Config } from './config/config.ts';
+import { attachGateway } from './delivery/gateway/index.ts';
+import { Audience } from './fanout/audience.ts';
+import { createFeed } from './fanout/feed.ts';
+import { createApp } from './http/app.ts';
+import { listen } from './http/server.ts';
+import { Ingest } from './ingest/ingest.ts';
+import { openLog } from './log/postgres-log.ts';
+import { createReader } from './log/reader.ts';
+import { Retention } from './log/retention.ts';
+import { openTail } from './log/tail.ts';
+import { createBusinessEvents, type BusinessEvents } from './observability/business-events.ts';
+import { createLogger, type Logger } from './observability/logger.ts';
+import { createMetrics } from './observability/metrics.ts';
+import { systemClock, type Clock } from './runtime/clock.ts';
+import { openDatabase, type Database } from './store/database.ts';
+import { migrate } from './store/migrate.ts';
+import { createSealer } from './store/seal.ts';
+import { createStore, type Store } from './store/store.ts';
+import { catalogue, eventTypes } from './upstream/twitch/catalog.ts';
+import { defaultTimings, type Timings } from './upstream/twitch/timings.ts';
+import { createTwitchUpstream } from './upstream/twitch/twitch-upstream.ts';
+import { followStore, loadInterests } from './wiring/audience.ts';
+import {
+  gaugeSources,
+  gatewayObserver,
+  ingestObserver,
+  upstreamObserver,
+  type Live,
+} from './wiring/observers.ts';
+import {
+  botStatus,
+  consumerActions,
+  importBot,
+  readiness,
+  tokenStore,
+  upstreamStore,
+} from './wiring/ports.ts';
+
+const hourMs = 3_600_000;
+
+/** Everything that a test may replace; this bag is the whole mechanism. */
+export interface DaemonOverrides {
+  readonly clock?: Clock;
+  readonly timings?: Timings;
+  readonly random?: () => number;
+  /** Opened by the caller and left open at the stop. */
+  readonly database?: Database;
+  /** Where log lines go instead of stderr. */
+  readonly logTo?: { write(line: string): void };
+  readonly logFormat?: 'human' | 'json';
+  readonly retentionIntervalMs?: number;
+}
+
+export interface Daemon {
+  /** `http://host:port` */
+  readonly url: string;
+  readonly databaseKind: Database['kind'];
+  readonly log: Logger;
+  /**
+   * Tells consumers, closes every socket, commits what is held, closes the database. Resolves when nothing is left
+   * open. Idempotent.
+   */
+  stop(): Promise<void>;
+}
+
+/** Resolves once requests are taken; sessions towards Twitch are then under way. Rejects with what is wrong and how to mend it. */
+export async function startDaemon(config: Config, overrides: DaemonOverrides = {}): Promise<Daemon> {
+  const clock = overrides.clock ?? systemClock;
+  const log = createLogger({
+    level: config.logLevel,
+    format: overrides.logFormat ?? 'json',
+    destination: overrides.logTo ?? { write: (line) => void process.stderr.write(line) },
+  });
+  const closing: (() => Promise<unknown>)[] = [];
+  const stop = async () => {
+    for (let close = closing.pop(); close; close = closing.pop()) {
+      await close().catch((error: unknown) => log.error({ err: error }, 'a part did not stop cleanly'));
+    }
+  };
+  try {
+    const { url, databaseKind } = await start(config, overrides, { clock, log, closing });
+    let stopping: Promise<void> | undefined;
+    return { url, databaseKind, log, stop: () => (stopping ??= stop()) };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+const longestRetentionMs = (config: Config) =>
+  Math.max(config.retentionHours, config.retentionChatHours) * hourMs;
+
+interface Context {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called last first. */
+  readonly closing: (() => Promise<unknown>)[];
+}
+
+async function start(config: Config, overrides: DaemonOverrides, context: Context) {
+  const { clock, log, closing } = context;
+  const random = overrides.random ?? Math.random;
+  const live: Live = {};
+  const metrics = createMetrics(gaugeSources(live, clock));
+  const told = createBusinessEvents(metrics, log, new Set(eventTypes.map(({ type }) => type)));
+
+  const { database, store } = await openStore(config, overrides, context);
+  const { reader, audience, feed, ingest } = await openStages(config, overrides, context, {
+    database,
+    store,
+    told,
+  });
+  const upstream = createTwitchUpstream({
+    clientId: config.twitchClientId,
+    clientSecret: config.twitchClientSecret,
+    eventSubUrl: config.twitchEventsubUrl,
+    keepaliveSeconds: config.keepaliveTimeoutSeconds,
+    clock,
+    random,
+    timings: overrides.timings ?? defaultTimings,
+    store: upstreamStore(store),
+    tokens: tokenStore(store),
+    sink: ingest,
+    observer: upstreamObserver(told, log),
+  });
+  closing.push(() => upstream.stop());
+  closing.push(followStore(store, audience, upstream, log));
+  Object.assign(live, { reader, ingest, upstream } satisfies Live);
+
+  const stopping = new AbortController();
+  const app = createApp({
+    adminKey: config.adminApiKey,
+    clock,
+    log,
+    store,
+    feed,
+    audience,
+    catalogue,
+    eventTypes,
+    upstream: { botStatus: (botId) => botStatus(upstream, botId) },
+    importBot: (body) => importBot(store, upstream, body),
+    lookupUser: (botId, login) => upstream.lookupUser(botId, login),
+    consumerActions: consumerActions(store, () => live.gateway),
+    readiness: readiness({ database, ingest, clock }),
+    metrics,
+    stopping: stopping.signal,
+  });
+  const listener = await listen({ app, host: config.host, port: config.port, clock });
+  closing.push(() => listener.close());
+  const gateway = attachGateway({
+    server: listener.server,
+    deps: {
+      feed,
+      store,
+      clock,
+      random,
+      declare: (draft) => ingest.declare(draft),
+      limits: { maxConnections: config.maxConnections, longestRetentionMs: longestRetentionMs(config) },
+      observer: gatewayObserver(told, log),
+    },
+  });
+  live.gateway = gateway;
+  closing.push(() => gateway.stop());
+  closing.push(() =>
+    gateway.drain({ withinMs: Math.min(1, config.shutdownTimeoutSeconds) * 1_000, reason: 'restart' }),
+  );
+  closing.push(async () => stopping.abort());
+
+  await upstream.start();
+  log.info({ url: listener.url, database: database.kind }, 'the relay takes requests');
+  return { url: listener.url, databaseKind: database.kind };
+}
+
+async function openStore(config: Config, overrides: DaemonOverrides, { clock, log, closing }: Context) {
+  const { databaseUrl, dataDir } = config;
+  const database = overrides.database ?? (await openDatabase({ databaseUrl, dataDir, log }));
+  if (!overrides.database) closing.push(() => database.close());
+  const applied = await migrate(database);
+  if (applied.length > 0) log.info({ migrations: applied }, 'the database was brought up to date');
+  const store = createStore(database, createSealer(config.tokenEncryptionKeys), clock);
+  closing.push(() => store.close());
+  return { database, store };
+}
+
+async function openStages(
+  config: Config,
+  overrides: DaemonOverrides,
+  { clock, log, closing }: Context,
+  { database, store, told }: { database: Database; store: Store; told: BusinessEvents },
+) {
+  const eventLog = await openLog({ pool: database.pool });
+  const tail = await openTail({ log: eventLog, clock });
+  const reader = createReader({ log: eventLog, tail });
+  const audience = new Audience({ loadInterests: (ids) => loadInterests(store, ids) });
+  await audience.reload();
+  const keepMs = { chat: config.retentionChatHours * hourMs, standard: config.retentionHours * hourMs };
+  const feed = createFeed({
+    reader,
+    audience,
+    keepMs,
+    onWakeError: (err) => log.error({ err }, 'a wake-up threw'),
+  });
+  const retention = new Retention({
+    log: eventLog,
+    clock,
+    keepMs,
+    ...(overrides.retentionIntervalMs === undefined
+      ? {}
+      : { options: { intervalMs: overrides.retentionIntervalMs } }),
+    onError: (err) => log.warn({ err }, 'retention failed and is tried again'),
+  });
+  const ingest = new Ingest({
+    log: eventLog,
+    clock,
+    isWanted: (topicId) => audience.isWanted(topicId),
+    limits: { maxHeldEvents: config.ingestBufferEvents },
+    observer: ingestObserver(told, log),
+  });
+  const loops = new AbortController();
+  const running = [tail.run(loops.signal), retention.run(loops.signal)];
+  closing.push(async () => {
+    loops.abort();
+    await Promise.all(running);
+  });
+  closing.push(() => ingest.stop());
+  return { reader, audience, feed, ingest };
+}

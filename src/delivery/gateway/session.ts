@@ -1,0 +1,31 @@
+// What the gateway knows of an open connection of either kind, and what every connection is given. Types only.
+import type { CloseReason } from '../../protocol/close-codes.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { EventFeed } from '../port.ts';
+import type { ConnectionKind, GatewayObserver } from './ports.ts';
+import type { Positions } from './positions.ts';
+import type { Turn, Turns } from './turns.ts';
+
+export interface SessionContext {
+  readonly feed: EventFeed;
+  readonly clock: Clock;
+  readonly turns: Turns;
+  readonly positions: Positions;
+  readonly observer: GatewayObserver;
+}
+
+export interface Session extends Turn {
+  readonly kind: ConnectionKind;
+  readonly serviceAccountId: string;
+  /** Settles when the socket is gone and the position is saved. Never rejects. */
+  readonly ended: Promise<void>;
+  /** Closes with 4401 (credentials no longer good) or 4403 (account disabled). */
+  revoke(reason: 'unauthorized' | 'disabled', message: string): void;
+  /** Announces the end if the protocol can, and closes `inMs` later. */
+  drain(inMs: number, reason: string, close: 'restart' | 'going_away'): void;
+  abort(reason: CloseReason, message: string): void;
+  /** Cuts the socket. */
+  terminate(): void;
+  /** How many positions the consumer stands behind the log's head. */
+  behind(): number;
+}

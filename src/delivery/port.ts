@@ -1,0 +1,47 @@
+// What the delivery stage (gateway, pull, later webhooks) needs of the stages before it: one reader for everybody.
+// A consumer is a cursor and a filter; nothing per consumer is queued anywhere.
+import type { LogRecord } from '../domain/event.ts';
+import type { Filter } from '../domain/filter.ts';
+
+export type FrameEncoding = 'plain' | 'relay.v1';
+
+/** A committed record with its outgoing forms, each made once and shared by all readers. */
+export interface OutRecord extends LogRecord {
+  readonly cursor: string;
+  /** The event object as JSON text (the contract's shape), the platform's members spliced in unchanged. */
+  json(): string;
+  /** A finished, unmasked WebSocket text frame; for relay.v1 the one with `attempt: 1`. */
+  frame(encoding: FrameEncoding): Buffer;
+}
+
+export interface ReadResult {
+  /** In order. */
+  readonly records: readonly OutRecord[];
+  /** Nothing else up to here is for this filter: where the next read starts. */
+  readonly through: number;
+}
+
+/** A read with its frames joined, in order, ready for one write. Shared: not to be written into. */
+export interface Batch extends ReadResult {
+  readonly bytes: Buffer;
+}
+
+export interface EventFeed {
+  readonly epoch: string;
+  head(): number;
+  /** Lowest position from which nothing that this filter may want has been removed by retention. */
+  floorFor(filter: Filter): number;
+  /** How long the record is kept. Milliseconds. */
+  retentionMsOf(record: LogRecord): number;
+  /** What the service wants right now, narrowed to `types` if given. The same object until something changes. */
+  filter(serviceAccountId: string, types?: readonly string[] | null): Filter;
+  /** At most `limit` records after `after`. Synchronous while the recent window holds them, else from the database. */
+  read(after: number, filter: Filter, limit: number): ReadResult | Promise<ReadResult>;
+  /** As `read`, with the bytes; made once for all who ask the same in the same turn of the event loop. */
+  batch(after: number, filter: Filter, limit: number, encoding: FrameEncoding): Batch | Promise<Batch>;
+  /**
+   * Calls `wake` once per turn of the event loop in which something for this service was committed or its interests
+   * changed. A hint that shortens a wait; a reader that polled instead would miss nothing. Returns the unwatch.
+   */
+  watch(serviceAccountId: string, wake: () => void): () => void;
+}

@@ -1,0 +1,126 @@
+// The relay's own events (`provider: "relay"`): they live in the same log as the platform's. Pure but for the id.
+import { randomUUID } from 'node:crypto';
+import type { Audience, EventDraft } from './event.ts';
+
+export type GapCause =
+  | 'upstream_reconnect'
+  | 'upstream_silence'
+  | 'revoked'
+  | 'restart'
+  | 'retention'
+  | 'relay_overflow'
+  | 'upstream_malformed';
+
+export type InterestVerdict = 'active' | 'rejected' | 'revoked' | 'degraded';
+
+function draft(
+  type: string,
+  at: number,
+  botAccountId: string | null,
+  audience: Audience,
+  event: object,
+): EventDraft {
+  return {
+    id: `relay-${randomUUID()}`,
+    provider: 'relay',
+    type,
+    version: '1',
+    eventTimestamp: new Date(at).toISOString(),
+    receivedAt: at,
+    botAccountId,
+    audience,
+    body: `"subscription":null,"event":${JSON.stringify(event)}`,
+  };
+}
+
+export interface GapWindow {
+  readonly cause: GapCause;
+  readonly botAccountId: string;
+  readonly topicIds: readonly string[];
+  /** Milliseconds since the epoch; nothing before `from` and nothing from `to` on is missing. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Between `from` and `to` an event of these topics may have been missed. */
+export function gapEvent(window: GapWindow, at: number): EventDraft {
+  return draft(
+    'relay.gap',
+    at,
+    window.botAccountId,
+    { kind: 'topics', topicIds: window.topicIds },
+    {
+      cause: window.cause,
+      bot_account_id: window.botAccountId,
+      topic_ids: window.topicIds,
+      from: new Date(Math.min(window.from, window.to)).toISOString(),
+      to: new Date(window.to).toISOString(),
+    },
+  );
+}
+
+/** What a consumer had not read before retention removed it. For that consumer's service alone. */
+export function retentionGapEvent(
+  gap: { serviceAccountId: string; consumer: string; from: number; to: number },
+  at: number,
+): EventDraft {
+  return draft(
+    'relay.gap',
+    at,
+    null,
+    { kind: 'service', serviceAccountId: gap.serviceAccountId },
+    {
+      cause: 'retention',
+      bot_account_id: null,
+      topic_ids: [],
+      from: new Date(Math.min(gap.from, gap.to)).toISOString(),
+      to: new Date(gap.to).toISOString(),
+      consumer: gap.consumer,
+    },
+  );
+}
+
+/** What became of a wish. For the service that made it. */
+export function interestEvent(
+  interest: { id: string; serviceAccountId: string; botAccountId: string },
+  verdict: {
+    state: InterestVerdict;
+    reason: string | null;
+    code: string | null;
+    retryAt?: number | undefined;
+  },
+  at: number,
+): EventDraft {
+  return draft(
+    `relay.interest.${verdict.state}`,
+    at,
+    interest.botAccountId,
+    { kind: 'service', serviceAccountId: interest.serviceAccountId },
+    {
+      interest_id: interest.id,
+      reason: verdict.reason,
+      code: verdict.code,
+      ...(verdict.retryAt === undefined ? {} : { retry_at: new Date(verdict.retryAt).toISOString() }),
+    },
+  );
+}
+
+/** The bot's grant is gone; its topics are not covered until somebody authorises it again. */
+export function reauthEvent(
+  bot: { id: string; name: string; topicIds: readonly string[] },
+  reason: string,
+  at: number,
+): EventDraft {
+  return draft(
+    'relay.bot.reauth_required',
+    at,
+    bot.id,
+    { kind: 'topics', topicIds: bot.topicIds },
+    {
+      bot_account_id: bot.id,
+      name: bot.name,
+      topic_ids: bot.topicIds,
+      reason,
+    },
+  );
+}

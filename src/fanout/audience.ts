@@ -1,0 +1,180 @@
+// Who wants what: service to filter, topic to services, in memory, as the interests' rows said when they were last read.
+// It never writes, and while it cannot know it says "wanted" rather than let something be dropped.
+import type { RetentionClass } from '../domain/event.ts';
+import { retentionClassOf } from '../domain/event.ts';
+import type { Filter } from '../domain/filter.ts';
+import type { InterestRow, InterestSource } from './port.ts';
+
+interface Wish {
+  createdSeq: number;
+  readonly type: string;
+}
+
+interface ServiceEntry {
+  readonly wishes: ReadonlyMap<string, Wish>;
+  /** Raised whenever the wishes change, never used again: part of every filter's key. */
+  readonly version: number;
+  /** One filter per set of types that somebody asked for. */
+  readonly filters: Map<string, Filter>;
+}
+
+/** A pending reload that later calls may join, since it has not asked the database yet. */
+interface Reload {
+  services: Set<string> | 'all';
+  readonly done: Promise<void>;
+}
+
+/** Clients choose `types` freely; beyond so many sets per service the cache starts anew. */
+const maxFiltersPerService = 64;
+const nobody: ReadonlySet<string> = new Set();
+
+export class Audience {
+  readonly #source: InterestSource;
+  readonly #services = new Map<string, ServiceEntry>();
+  readonly #servicesOfTopic = new Map<string, Set<string>>();
+  readonly #listeners = new Set<(serviceAccountIds: readonly string[]) => void>();
+  /** For each filter, the lowest createdSeq of its topics per class: nothing before it can be missing. */
+  readonly #since = new WeakMap<Filter, Readonly<Record<RetentionClass, number>>>();
+  #version = 0;
+  #stale = true;
+  #running: Promise<unknown> = Promise.resolve();
+  #next: Reload | undefined;
+
+  constructor(source: InterestSource) {
+    this.#source = source;
+  }
+
+  /**
+   * Reads the interests again, all or those of the given services; what was committed before the call is in effect when
+   * this resolves. A request that changes interests waits for it before it answers. Rejects while the database is away;
+   * then everything counts as wanted until a later call, which reads all, succeeds.
+   */
+  reload(serviceAccountIds?: readonly string[]): Promise<void> {
+    this.#next ??= this.#schedule();
+    if (!serviceAccountIds) this.#next.services = 'all';
+    else if (this.#next.services !== 'all') for (const id of serviceAccountIds) this.#next.services.add(id);
+    return this.#next.done;
+  }
+
+  /** Whether anybody wants the topic. True as long as that is not known. */
+  isWanted(topicId: string): boolean {
+    return this.#stale || this.#servicesOfTopic.has(topicId);
+  }
+
+  servicesOf(topicId: string): ReadonlySet<string> {
+    return this.#servicesOfTopic.get(topicId) ?? nobody;
+  }
+
+  /** The same object until the service's interests change; a service without any gets what is for it alone. */
+  filter(serviceAccountId: string, types: readonly string[] | null): Filter {
+    const entry = this.#services.get(serviceAccountId) ?? this.#enter(serviceAccountId, new Map());
+    const typesKey = types ? JSON.stringify([...new Set(types)].toSorted()) : '';
+    const known = entry.filters.get(typesKey);
+    if (known) return known;
+    if (entry.filters.size >= maxFiltersPerService) entry.filters.clear();
+    const filter = this.#makeFilter(serviceAccountId, entry, types, typesKey);
+    entry.filters.set(typesKey, filter);
+    return filter;
+  }
+
+  /**
+   * The lowest createdSeq among the filter's topics of a class; Infinity when it has none. The relay's own events are
+   * of class standard and any service may have been sent one, so there it is 0.
+   */
+  sinceOf(filter: Filter, retentionClass: RetentionClass): number {
+    return this.#since.get(filter)?.[retentionClass] ?? 0;
+  }
+
+  /** Called with the services whose wishes changed. Returns the unsubscribe. */
+  onChange(listener: (serviceAccountIds: readonly string[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** One read at a time, in the order asked for: an older answer must not replace a newer one. */
+  #schedule(): Reload {
+    const done = this.#running.then(() => this.#load());
+    this.#running = done.catch(() => {});
+    return { services: new Set<string>(), done };
+  }
+
+  async #load(): Promise<void> {
+    const asked = this.#next?.services ?? 'all';
+    this.#next = undefined;
+    const services = this.#stale ? 'all' : asked;
+    try {
+      const rows = await this.#source.loadInterests(services === 'all' ? undefined : [...services]);
+      this.#apply(services, rows);
+      this.#stale = false;
+    } catch (error) {
+      this.#stale = true;
+      throw error;
+    }
+  }
+
+  #apply(services: ReadonlySet<string> | 'all', rows: readonly InterestRow[]): void {
+    const loaded = new Map<string, Map<string, Wish>>();
+    for (const id of services === 'all' ? this.#services.keys() : services) loaded.set(id, new Map());
+    for (const row of rows) {
+      const wishes = loaded.get(row.serviceAccountId) ?? new Map<string, Wish>();
+      loaded.set(row.serviceAccountId, wishes);
+      const wish = wishes.get(row.topicId);
+      if (wish) wish.createdSeq = Math.min(wish.createdSeq, row.createdSeq);
+      else wishes.set(row.topicId, { createdSeq: row.createdSeq, type: row.type });
+    }
+    const changed: string[] = [];
+    for (const [id, wishes] of loaded) {
+      const before = this.#services.get(id)?.wishes;
+      if (before ? sameWishes(before, wishes) : wishes.size === 0) continue;
+      this.#enter(id, wishes);
+      changed.push(id);
+    }
+    if (changed.length > 0) for (const listener of this.#listeners) listener(changed);
+  }
+
+  #enter(serviceAccountId: string, wishes: ReadonlyMap<string, Wish>): ServiceEntry {
+    for (const topicId of this.#services.get(serviceAccountId)?.wishes.keys() ?? []) {
+      const services = this.#servicesOfTopic.get(topicId);
+      services?.delete(serviceAccountId);
+      if (services?.size === 0) this.#servicesOfTopic.delete(topicId);
+    }
+    for (const topicId of wishes.keys()) {
+      const services = this.#servicesOfTopic.get(topicId) ?? new Set();
+      this.#servicesOfTopic.set(topicId, services.add(serviceAccountId));
+    }
+    const entry: ServiceEntry = { wishes, version: ++this.#version, filters: new Map() };
+    this.#services.set(serviceAccountId, entry);
+    return entry;
+  }
+
+  #makeFilter(
+    serviceAccountId: string,
+    entry: ServiceEntry,
+    types: readonly string[] | null,
+    typesKey: string,
+  ): Filter {
+    const since = { chat: Infinity, standard: 0 };
+    for (const { type, createdSeq } of entry.wishes.values()) {
+      if (types && !types.includes(type)) continue;
+      const retentionClass = retentionClassOf(type);
+      since[retentionClass] = Math.min(since[retentionClass], createdSeq);
+    }
+    const filter: Filter = {
+      key: `${serviceAccountId}/${entry.version}/${typesKey}`,
+      serviceAccountId,
+      topics: new Map([...entry.wishes].map(([topicId, wish]) => [topicId, wish.createdSeq])),
+      types: types && new Set(types),
+    };
+    this.#since.set(filter, since);
+    return filter;
+  }
+}
+
+function sameWishes(a: ReadonlyMap<string, Wish>, b: ReadonlyMap<string, Wish>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [topicId, wish] of a) {
+    const other = b.get(topicId);
+    if (other?.createdSeq !== wish.createdSeq || other.type !== wish.type) return false;
+  }
+  return true;
+}

@@ -1,0 +1,58 @@
+// Readers of one service usually stand at the same position when they are woken: the read and the joined bytes are made
+// once and shared by all who ask in the same turn. It holds nothing beyond that turn, or beyond a read under way.
+import type { Batch, FrameEncoding } from '../delivery/port.ts';
+import type { Filter } from '../domain/filter.ts';
+import type { LogReader, ReadPage } from '../log/port.ts';
+
+export class BatchCache {
+  readonly #reader: Pick<LogReader, 'read'>;
+  readonly #answers = new Map<string, Batch | Promise<Batch>>();
+  #clearing = false;
+
+  constructor(reader: Pick<LogReader, 'read'>) {
+    this.#reader = reader;
+  }
+
+  get(after: number, filter: Filter, limit: number, encoding: FrameEncoding): Batch | Promise<Batch> {
+    const key = `${after}|${limit}|${encoding}|${filter.key}`;
+    const known = this.#answers.get(key);
+    if (known) return known;
+    const page = this.#reader.read(after, filter, limit);
+    if (page instanceof Promise) {
+      const answer = page.then((read) => join(read, encoding));
+      this.#answers.set(key, answer);
+      const forget = () => {
+        if (this.#answers.get(key) === answer) this.#answers.delete(key);
+      };
+      answer.then(forget, forget);
+      return answer;
+    }
+    const answer = join(page, encoding);
+    this.#answers.set(key, answer);
+    this.#clearSoon();
+    return answer;
+  }
+
+  /** The log went on: an answer from before would wake readers for nothing. Reads under way stay shareable. */
+  clear(): void {
+    for (const [key, answer] of this.#answers) if (!(answer instanceof Promise)) this.#answers.delete(key);
+  }
+
+  #clearSoon(): void {
+    if (this.#clearing) return;
+    this.#clearing = true;
+    setImmediate(() => {
+      this.#clearing = false;
+      this.clear();
+    });
+  }
+}
+
+function join({ records, through }: ReadPage, encoding: FrameEncoding): Batch {
+  const [first] = records;
+  const bytes =
+    records.length === 1 && first
+      ? first.frame(encoding)
+      : Buffer.concat(records.map((record) => record.frame(encoding)));
+  return { records, through, bytes };
+}

@@ -1,0 +1,66 @@
+// What delivery reads from: the log's reader, each service's filter, and a wake-up when something may be there for it. It
+// holds no queue and no position; a wake-up carries nothing, so a lost one costs time only.
+import type { LogRecord, RetentionClass } from '../domain/event.ts';
+import { retentionClassOf } from '../domain/event.ts';
+import type { EventFeed } from '../delivery/port.ts';
+import type { LogReader } from '../log/port.ts';
+import type { Audience } from './audience.ts';
+import { BatchCache } from './batch-cache.ts';
+import { WakeUps } from './wake-ups.ts';
+
+export interface FeedDeps {
+  readonly reader: LogReader;
+  readonly audience: Audience;
+  /** How long each class is kept. Milliseconds. */
+  readonly keepMs: Readonly<Record<RetentionClass, number>>;
+  /** Told when a consumer's wake-up threw; the others were still called. */
+  readonly onWakeError?: (error: unknown) => void;
+}
+
+/** The feed's promises are in delivery/port.ts. */
+export function createFeed(deps: FeedDeps): EventFeed {
+  const { reader, audience, keepMs } = deps;
+  const wakeUps = new WakeUps(deps.onWakeError);
+  const batches = new BatchCache(reader);
+
+  reader.onAdvance((records) => {
+    batches.clear();
+    if (records) wakeConcerned(wakeUps, audience, records);
+    else wakeUps.everybody();
+  });
+  audience.onChange((services) => wakeUps.services(services));
+
+  return {
+    epoch: reader.epoch,
+    head: () => reader.head(),
+    floorFor(filter) {
+      const floors = reader.floors();
+      const lost = (name: RetentionClass) =>
+        floors[name] > audience.sinceOf(filter, name) ? floors[name] : 0;
+      return Math.max(lost('chat'), lost('standard'));
+    },
+    retentionMsOf: (record) => keepMs[retentionClassOf(record.type)],
+    filter: (serviceAccountId, types = null) => audience.filter(serviceAccountId, types),
+    read: (after, filter, limit) => reader.read(after, filter, limit),
+    batch: (after, filter, limit, encoding) => batches.get(after, filter, limit, encoding),
+    watch: (serviceAccountId, wake) => wakeUps.add(serviceAccountId, wake),
+  };
+}
+
+/** Topics first and each once: a batch has many records of few topics, and a topic may have hundreds of services. */
+function wakeConcerned(wakeUps: WakeUps, audience: Audience, records: readonly LogRecord[]): void {
+  const topicIds = new Set<string>();
+  for (const { audience: whom } of records) {
+    switch (whom.kind) {
+      case 'topic':
+        topicIds.add(whom.topicId);
+        break;
+      case 'topics':
+        for (const topicId of whom.topicIds) topicIds.add(topicId);
+        break;
+      case 'service':
+        wakeUps.services([whom.serviceAccountId]);
+    }
+  }
+  for (const topicId of topicIds) wakeUps.services(audience.servicesOf(topicId));
+}

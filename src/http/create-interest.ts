@@ -1,0 +1,81 @@
+// From a validated request to a stored wish: bot, broadcaster, topic, obstacles, budget, row. The budget is a forecast,
+// not a lock: of two wishes at the same moment both may pass, and then the platform decides.
+import { fits } from '../domain/budget.ts';
+import { RelayError } from '../domain/errors.ts';
+import type { EventTypeRule } from '../domain/event-type.ts';
+import { topicId, type TopicSpec } from '../domain/topic.ts';
+import { botObstacle, resolveWish, type WishRefusal } from '../domain/wish.ts';
+import { readBroadcaster } from '../domain/wish-broadcaster.ts';
+import type { CreateInterestBody } from '../protocol/rest.ts';
+import { budgetTopic, counts, grantedUserIds } from './bot-usage.ts';
+import { fieldRefusal } from './parse.ts';
+import type { BotRow, HttpDeps, InterestRow } from './port.ts';
+
+/** Idempotent: the same wish again, in whatever spelling and however concurrently, gives the same row. */
+export async function createInterest(
+  deps: HttpDeps,
+  serviceAccountId: string,
+  body: CreateInterestBody,
+): Promise<{ interest: InterestRow; created: boolean }> {
+  const bot = await deps.store.bots.get(body.bot_account_id);
+  if (!bot) throw fieldRefusal('bot_account_id', 'bot_account_id: there is no such bot', 'unknown_bot', 404);
+  const broadcasterUserId = await resolveBroadcaster(deps, bot, body.broadcaster_user_id ?? null);
+  const wish = {
+    eventType: body.event_type,
+    version: body.version ?? null,
+    condition: body.condition ?? null,
+    broadcasterUserId,
+    transport: body.transport,
+    webhookUrl: body.webhook_url ?? null,
+  };
+  const outcome = resolveWish(wish, bot, deps.catalogue);
+  if (!outcome.ok) throw refused(outcome.error);
+  const { topic, rule } = outcome;
+  const existing = await deps.store.interests.filters(serviceAccountId);
+  const id = topicId(topic);
+  if (!existing.some((row) => row.topicId === id)) await refuseImpossible(deps, bot, topic, rule);
+  const createdSeq = deps.feed.head();
+  const { transport } = body;
+  return deps.store.interests.create({ serviceAccountId, topic, transport, webhookUrl: null, createdSeq });
+}
+
+async function resolveBroadcaster(deps: HttpDeps, bot: BotRow, text: string | null): Promise<string | null> {
+  if (text === null) return null;
+  const path = 'broadcaster_user_id';
+  const read = readBroadcaster(text);
+  switch (read.kind) {
+    case 'id':
+      return read.id;
+    case 'unreadable':
+      throw fieldRefusal(
+        path,
+        `${path}: expected a user id, a login or a channel URL; given "${text.slice(0, 80)}"`,
+      );
+    case 'login': {
+      const user = await deps.lookupUser(bot.id, read.login);
+      if (user) return user.id;
+      throw fieldRefusal(path, `${path}: Twitch knows no user "${read.login}"`, 'unknown_user');
+    }
+  }
+}
+
+async function refuseImpossible(
+  deps: HttpDeps,
+  bot: BotRow,
+  topic: TopicSpec,
+  rule: EventTypeRule | undefined,
+): Promise<void> {
+  const obstacle = botObstacle(bot, rule);
+  if (obstacle) throw refused(obstacle);
+  const [topics, bots] = await Promise.all([deps.store.topics.forBot(bot.id), deps.store.bots.list()]);
+  const id = topicId(topic);
+  const counted = topics.filter(counts);
+  // Somebody else wants the same already: it costs nothing more.
+  if (counted.some((known) => known.id === id)) return;
+  const used = counted.map((known) => budgetTopic(deps, known));
+  const verdict = fits(used, budgetTopic(deps, topic), grantedUserIds(bots));
+  if (!verdict.ok) throw fieldRefusal('bot_account_id', verdict.message, verdict.code);
+}
+
+const refused = ({ code, status, message, errors }: WishRefusal): RelayError =>
+  new RelayError(code, status, message, { errors });

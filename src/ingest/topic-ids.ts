@@ -1,0 +1,28 @@
+// From a notification to its topic's id without hashing each time: a subscription's notifications all have the same
+// topic. A bounded memo; what it answers is always what domain/topic.ts would.
+import { topicId } from '../domain/topic.ts';
+import type { Notification } from '../upstream/port.ts';
+
+/** Three sockets of 300 subscriptions for each of ten bots; beyond that the memo starts anew. */
+const maxEntries = 10_000;
+
+type Subscribed = Pick<
+  Notification,
+  'provider' | 'botAccountId' | 'subscriptionId' | 'type' | 'version' | 'condition'
+>;
+
+export class TopicIds {
+  readonly #known = new Map<string, string>();
+
+  of(notification: Subscribed): string {
+    const { provider, botAccountId, subscriptionId, type, version, condition } = notification;
+    // Everything that the id depends on is in the key, so that a subscription id that is used again cannot mislead.
+    const key = JSON.stringify([subscriptionId, provider, botAccountId, type, version, condition]);
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const id = topicId({ provider, botAccountId, type, version, condition });
+    if (this.#known.size >= maxEntries) this.#known.clear();
+    this.#known.set(key, id);
+    return id;
+  }
+}

@@ -1,0 +1,150 @@
+// The log in PostgreSQL (or the embedded database, which speaks the same). It owns the tables event, log_head and
+// log_floor; nothing else writes them. It never decides when to write, read or remove.
+import { randomInt } from 'node:crypto';
+import type { Pool, QueryConfig, QueryResult, QueryResultRow } from 'pg';
+import type { EventDraft, LogRecord, RetentionClass } from '../domain/event.ts';
+import { retentionClasses } from '../domain/event.ts';
+import type { AppendRow, EventRow, PruneRow } from './log-sql.ts';
+import { appendParameters, appendSql, pruneSql, readSql, readTopicsSql, recordOf } from './log-sql.ts';
+import type { Commit, EventLog, Floors, PrunableLog } from './port.ts';
+
+/** A statement that was not answered by then counts as failed, so that a silent network cannot hold the queue for good. */
+const statementTimeoutMs = 15_000;
+const epochLength = 12;
+const alphanumerics = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+
+export interface LogDeps {
+  readonly pool: Pool;
+}
+
+/**
+ * Opens the log, naming it first if the database is new; safe when several processes do so at once. Rejects while the
+ * database is away or not migrated.
+ */
+export async function openLog(deps: LogDeps): Promise<PostgresLog> {
+  const { pool } = deps;
+  // Whoever comes second keeps the first one's name.
+  await pool.query('INSERT INTO log_head (id, epoch, seq) VALUES (1, $1, 0) ON CONFLICT (id) DO NOTHING', [
+    newEpoch(),
+  ]);
+  await pool.query(
+    'INSERT INTO log_floor (class, deleted_seq) SELECT unnest($1::text[]), 0 ON CONFLICT (class) DO NOTHING',
+    [retentionClasses],
+  );
+  const { rows } = await pool.query<{ epoch: string; seq: number }>(
+    'SELECT epoch, seq::float8 AS seq FROM log_head WHERE id = 1',
+  );
+  const row = rows[0];
+  if (!row) throw new Error('log_head has no row: it was removed while the log was being opened');
+  const log = new PostgresLog(pool, row.epoch, row.seq);
+  await log.refreshFloors();
+  return log;
+}
+
+const newEpoch = (): string =>
+  Array.from({ length: epochLength }, () => alphanumerics.charAt(randomInt(alphanumerics.length))).join('');
+
+/** The port's promises are in port.ts. */
+export class PostgresLog implements EventLog, PrunableLog {
+  readonly epoch: string;
+  readonly #pool: Pool;
+  #head: number;
+  #floors: Floors = { chat: 0, standard: 0 };
+  readonly #listeners = new Set<(commit: Commit) => void>();
+
+  constructor(pool: Pool, epoch: string, head: number) {
+    this.#pool = pool;
+    this.epoch = epoch;
+    this.#head = head;
+  }
+
+  head(): number {
+    return this.#head;
+  }
+
+  async headFromDatabase(): Promise<number> {
+    const { rows } = await this.#run<{ seq: number }>(
+      'log_head',
+      'SELECT seq::float8 AS seq FROM log_head WHERE id = 1',
+      [],
+    );
+    const row = rows[0];
+    if (!row) throw new Error('log_head has no row');
+    this.#head = Math.max(this.#head, row.seq);
+    return row.seq;
+  }
+
+  async append(drafts: readonly EventDraft[]): Promise<(LogRecord | null)[]> {
+    if (drafts.length === 0) return [];
+    const { rows } = await this.#run<AppendRow>('log_append', appendSql, appendParameters(drafts));
+    const row = rows[0];
+    if (!row) throw new Error('log_head has no row');
+    const { base, added } = row;
+    const kept = added && new Set(added);
+    const answers = drafts.map((draft, index) =>
+      kept && !kept.has(index + 1) ? null : { ...draft, seq: base + index + 1 },
+    );
+    this.#head = Math.max(this.#head, base + drafts.length);
+    const commit = { base, count: drafts.length, records: answers.filter((record) => record !== null) };
+    for (const listener of this.#listeners) listener(commit);
+    return answers;
+  }
+
+  async readAfter(
+    seq: number,
+    limit: number,
+    topicIds?: readonly string[],
+    through: number = Number.MAX_SAFE_INTEGER,
+  ): Promise<LogRecord[]> {
+    const { rows } = topicIds
+      ? await this.#run<EventRow>('log_read_topics', readTopicsSql, [seq, through, limit, topicIds])
+      : await this.#run<EventRow>('log_read', readSql, [seq, through, limit]);
+    return rows.map(recordOf);
+  }
+
+  floors(): Floors {
+    return this.#floors;
+  }
+
+  async refreshFloors(): Promise<Floors> {
+    const { rows } = await this.#run<{ class: string; floor: number }>(
+      'log_floors',
+      'SELECT class, deleted_seq::float8 AS floor FROM log_floor',
+      [],
+    );
+    for (const { class: name, floor } of rows) {
+      const known = retentionClasses.find((candidate) => candidate === name);
+      if (known) this.#raiseFloor(known, floor);
+    }
+    return this.#floors;
+  }
+
+  async prune(retentionClass: RetentionClass, before: number, limit: number): Promise<number> {
+    const { rows } = await this.#run<PruneRow>('log_prune', pruneSql, [retentionClass, before, limit]);
+    const row = rows[0];
+    if (row?.floor) this.#raiseFloor(retentionClass, row.floor);
+    return row?.removed ?? 0;
+  }
+
+  onCommit(listener: (commit: Commit) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Answers may arrive out of order; a floor never sinks. */
+  #raiseFloor(retentionClass: RetentionClass, floor: number): void {
+    if (floor <= this.#floors[retentionClass]) return;
+    this.#floors = { ...this.#floors, [retentionClass]: floor };
+  }
+
+  /** Named, so that each connection parses and plans a statement once. */
+  #run<Row extends QueryResultRow>(name: string, text: string, values: unknown[]): Promise<QueryResult<Row>> {
+    const config: QueryConfig & { query_timeout: number } = {
+      name,
+      text,
+      values,
+      query_timeout: statementTimeoutMs,
+    };
+    return this.#pool.query<Row>(config);
+  }
+}

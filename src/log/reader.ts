@@ -1,0 +1,68 @@
+// The one way to read the log: everybody (socket, pull, webhook) asks "what is for this filter after this position?".
+// It owns no position and queues nothing.
+//
+// Why there is no cutover between history and live. A position is a seq: "everything up to here is done". Two sources
+// can answer what comes after it: the database, which has every committed record, and the recent window, which has every
+// committed record in (from, to]. Both obey the log's invariant that nothing ever appears at or before a seq that was
+// visible already, and neither is read beyond the window's `to`. So the answer to "what matches in (after, through]"
+// is settled once `through` has been reached, and does not depend on which source gives it. The one rule is therefore:
+// if `after` is not before `from`, the window answers, else the database; `through` becomes the next `after`. A reader
+// crosses from one source to the other in the middle of a stream without anybody noticing, in either direction (a slow
+// one may fall out of the window again), and there is nothing to buffer, to deduplicate or to hand over.
+import type { Filter } from '../domain/filter.ts';
+import { matches } from '../domain/filter.ts';
+import type { Advance, EventLog, Floors, LogReader, ReadPage } from './port.ts';
+import { EncodedRecord } from './record-encode.ts';
+import type { Tail } from './tail.ts';
+
+/** At least this many rows per statement, since some of them may not match. */
+const minPage = 100;
+/** At most this many: with chat-sized events half a megabyte in memory per reader that catches up. */
+const maxPage = 500;
+/** How far one statement looks for a match: with a rare topic it would else wade through days of log. */
+const spanSeqs = 50_000;
+
+export interface ReaderDeps {
+  readonly log: Pick<EventLog, 'epoch' | 'readAfter' | 'floors' | 'refreshFloors'>;
+  readonly tail: Pick<Tail, 'window' | 'onAdvance'>;
+}
+
+export function createReader(deps: ReaderDeps): LogReader {
+  const { log, tail } = deps;
+  return {
+    epoch: log.epoch,
+    head: () => tail.window.to,
+    floors: (): Floors => log.floors(),
+    onAdvance: (listener: Advance) => tail.onAdvance(listener),
+
+    /**
+     * At most `limit` records after `after`, in order. Synchronous from the recent window; a promise from the database,
+     * which rejects while that is away. Before it resolves the floors are refreshed: where `floors` then lie above
+     * `after`, retention may have been faster than this reader.
+     */
+    read(after, filter, limit) {
+      if (limit < 1 || after >= tail.window.to) return { records: [], through: after };
+      if (after >= tail.window.from) return tail.window.read(after, filter, limit);
+      return readDatabase(deps, after, filter, limit);
+    },
+  };
+}
+
+async function readDatabase(
+  { log, tail }: ReaderDeps,
+  after: number,
+  filter: Filter,
+  limit: number,
+): Promise<ReadPage> {
+  // Taken before the statement runs: up to here everything is committed, and so the page is complete.
+  const through = Math.min(tail.window.to, after + spanSeqs);
+  const pageSize = Math.min(Math.max(limit, minPage), maxPage);
+  const page = await log.readAfter(after, pageSize, [...filter.topics.keys()], through);
+  await log.refreshFloors();
+  const matching = page.filter((record) => matches(filter, record));
+  const records = matching.slice(0, limit).map((record) => new EncodedRecord(record, log.epoch));
+  const last = matching.length > limit ? records.at(-1) : undefined;
+  if (last) return { records, through: last.seq };
+  const full = page.length === pageSize ? page.at(-1) : undefined;
+  return { records, through: full?.seq ?? through };
+}

@@ -1,0 +1,88 @@
+#!/usr/bin/env node
+// The process entry: arguments, environment, signals, exit code. The only file that touches the process.
+import { loadConfig, type Config } from './config/config.ts';
+import { readEnvironment, renderProblems } from './config/environment.ts';
+import { renderEnvExample } from './config/render.ts';
+import { startDaemon, type Daemon } from './daemon.ts';
+
+const usage = `eventsub-relay <command>
+
+  serve   run the relay (reads .env and the environment)
+  env     print an example .env with every setting
+  check   read the configuration and say what is wrong with it
+`;
+
+type Command = () => Promise<number> | number;
+
+const commands: Readonly<Record<string, Command>> = {
+  serve,
+  env: () => {
+    process.stdout.write(renderEnvExample());
+    return 0;
+  },
+  check: () => {
+    if (!configuration()) return 1;
+    process.stdout.write('The configuration is complete.\n');
+    return 0;
+  },
+  help: () => {
+    process.stdout.write(usage);
+    return 0;
+  },
+};
+
+/** The configuration, or undefined after everything that is wrong with it has been told. */
+function configuration(): Config | undefined {
+  const environment = readEnvironment({ cwd: process.cwd(), env: process.env });
+  if (!environment.ok) {
+    process.stderr.write(`${environment.message}\n`);
+    return undefined;
+  }
+  const loaded = loadConfig(environment.env);
+  if (loaded.ok) return loaded.config;
+  process.stderr.write(`${renderProblems(loaded.problems)}\n`);
+  return undefined;
+}
+
+async function serve(): Promise<number> {
+  const config = configuration();
+  if (!config) return 1;
+  const asked = untilSignal();
+  let daemon: Daemon;
+  try {
+    daemon = await startDaemon(config, { logFormat: process.stderr.isTTY ? 'human' : 'json' });
+  } catch (error) {
+    process.stderr.write(`The relay could not start: ${reasonOf(error)}\n`);
+    return 1;
+  }
+  const signal = await asked;
+  daemon.log.info({ signal }, 'stopping');
+  const late = setTimeout(() => {
+    daemon.log.error('the stop took too long; leaving');
+    process.exit(1);
+  }, config.shutdownTimeoutSeconds * 1_000);
+  await daemon.stop();
+  clearTimeout(late);
+  return 0;
+}
+
+function untilSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
+  });
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if ('code' in error && error.code === 'EADDRINUSE') return `${error.message}. Set PORT to a free one.`;
+  return error.message;
+}
+
+const [name = 'help', ...rest] = process.argv.slice(2);
+const command = commands[name.replace(/^--?/, '').replace(/^h$/, 'help')];
+if (!command || rest.length > 0) {
+  process.stderr.write(command ? `"${name}" takes no arguments.\n\n${usage}` : `There is no command "${name}".\n\n${usage}`);
+  process.exitCode = 2;
+} else {
+  process.exitCode = await command();
+}

@@ -1,0 +1,96 @@
+// What happens in the business of this relay, one function each: the counter and the log line in the same place, so
+// that neither is forgotten. Decides nothing.
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+
+export type BusinessEvents = ReturnType<typeof createBusinessEvents>;
+
+const unknownType = 'other';
+
+/** `knownTypes` bounds the label of notifications: a type beyond it is counted as `other`. */
+export function createBusinessEvents(metrics: Metrics, log: Logger, knownTypes: ReadonlySet<string>) {
+  return {
+    ...upstreamEvents(metrics, log, knownTypes),
+    ...logEvents(metrics, log),
+    ...deliveryEvents(metrics, log),
+  };
+}
+
+function upstreamEvents(metrics: Metrics, log: Logger, knownTypes: ReadonlySet<string>) {
+  return {
+    sessionLive(bot: string, sockets: number): void {
+      log.info({ bot, sockets }, 'upstream session is live');
+    },
+    reconnecting(bot: string, cause: string, code?: number): void {
+      metrics.reconnects.inc({ cause });
+      log.warn({ bot, cause, code }, 'upstream session is being replaced');
+    },
+    gapDeclared(gap: { bot: string | null; cause: string; topics: number; from: number; to: number }): void {
+      metrics.gaps.inc({ cause: gap.cause });
+      const window = { from: new Date(gap.from).toISOString(), to: new Date(gap.to).toISOString() };
+      log.warn({ ...gap, ...window }, 'events may have been missed');
+    },
+    notificationReceived(type: string): void {
+      metrics.notifications.inc({ type: knownTypes.has(type) ? type : unknownType });
+    },
+    duplicateSeen(bot: string, messageId: string): void {
+      metrics.duplicates.inc();
+      log.debug({ bot, message_id: messageId }, 'notification seen before');
+    },
+    unwantedSeen(bot: string, type: string): void {
+      metrics.unwanted.inc();
+      log.debug({ bot, type }, 'notification that no interest asks for');
+    },
+    /** Counted every time; `first` of its kind is also logged. */
+    malformedFrame(bot: string, fault: string, first: boolean): void {
+      metrics.malformed.inc();
+      if (first) log.warn({ bot, fault }, 'upstream sent a frame that cannot be read');
+    },
+    topicSettled(topic: { id: string; type: string; state: string; code: string | null }): void {
+      metrics.verdicts.inc({ state: topic.state });
+      const line = { topic_id: topic.id, type: topic.type, state: topic.state, code: topic.code };
+      if (topic.state === 'active') log.info(line, 'subscription is active');
+      else log.warn(line, 'subscription is not active');
+    },
+    reauthRequired(bot: string): void {
+      log.error({ bot }, 'the grant of this bot is gone; it must be authorised again');
+    },
+  };
+}
+
+function logEvents(metrics: Metrics, log: Logger) {
+  return {
+    batchAppended(events: number, durationMs: number): void {
+      metrics.appendBatch.observe(events);
+      metrics.appendSeconds.observe(durationMs / 1000);
+    },
+    appendFailed(fault: string, error: unknown): void {
+      metrics.appendFailures.inc();
+      log.warn({ fault, err: error }, 'the log cannot be written; events are held back');
+    },
+    retentionRemoved(retentionClass: string, events: number): void {
+      metrics.retentionRemoved.inc({ class: retentionClass }, events);
+      if (events > 0) log.info({ class: retentionClass, events }, 'retention removed events');
+    },
+  };
+}
+
+function deliveryEvents(metrics: Metrics, log: Logger) {
+  return {
+    consumerConnected(consumer: { service: string; protocol: string }): void {
+      log.info(consumer, 'consumer connected');
+    },
+    consumerClosed(consumer: { service: string; protocol: string; code: number; reason: string }): void {
+      metrics.closes.inc({ code: String(consumer.code) });
+      log.info(consumer, 'consumer closed');
+    },
+    loginRefused(reason: string): void {
+      metrics.refusedLogins.inc();
+      log.warn({ reason }, 'log-in refused');
+    },
+    /** Runs per write, so it logs nothing. */
+    eventsSent(protocol: string, events: number): void {
+      metrics.eventsSent.inc({ protocol }, events);
+    },
+  };
+}

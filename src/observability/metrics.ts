@@ -1,0 +1,157 @@
+// Every metric of the daemon, in one place, on a registry of its own. No label is unbounded: bots are few and the
+// operator's own; services and consumers, which may be many, are only ever summed or maximised.
+import {
+  Counter,
+  Gauge,
+  Histogram,
+  Registry as PromRegistry,
+  type OpenMetricsContentType,
+} from 'prom-client';
+
+type Registry = PromRegistry<OpenMetricsContentType>;
+
+const prefix = 'relay_';
+
+/** Read when somebody looks. Whatever is missing is not shown. */
+export interface GaugeSources {
+  readonly bots?: () => readonly BotGauges[];
+  readonly log?: () => { readonly head: number; readonly floors: Readonly<Record<string, number>> };
+  /** Notifications that wait for their commit. */
+  readonly pendingEvents?: () => number;
+  readonly connections?: () => Readonly<Record<string, number>>;
+  /** Of the open consumer that is furthest behind. */
+  readonly maxConsumerLag?: () => number;
+}
+
+export interface BotGauges {
+  readonly bot: string;
+  readonly sessions: number;
+  readonly lastFrameAgeS: number | null;
+  readonly subscriptions: number;
+  readonly cost: number;
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** Counters to be counted up by business events, gauges that ask `sources` when they are read. */
+export function createMetrics(sources: GaugeSources = {}) {
+  const registry: Registry = new PromRegistry();
+  registry.setContentType(PromRegistry.OPENMETRICS_CONTENT_TYPE);
+  return {
+    registry,
+    async render(): Promise<{ contentType: string; body: string }> {
+      return { contentType: registry.contentType, body: await registry.metrics() };
+    },
+    ...upstreamCounters(registry),
+    ...logMetrics(registry),
+    ...deliveryMetrics(registry),
+    ...gauges(registry, sources),
+  };
+}
+
+const counter = <T extends string>(registry: Registry, name: string, help: string, labelNames: T[] = []) =>
+  new Counter({ name: `${prefix}${name}`, help, labelNames, registers: [registry] });
+
+const histogram = <T extends string>(
+  registry: Registry,
+  name: string,
+  help: string,
+  buckets: number[],
+  labelNames: T[] = [],
+) => new Histogram({ name: `${prefix}${name}`, help, buckets, labelNames, registers: [registry] });
+
+function upstreamCounters(registry: Registry) {
+  return {
+    reconnects: counter(registry, 'upstream_reconnects_total', 'New upstream sockets, by cause', ['cause']),
+    gaps: counter(registry, 'gaps_total', 'Declared windows of possible loss, by cause', ['cause']),
+    notifications: counter(registry, 'notifications_total', 'Notifications received, by type', ['type']),
+    duplicates: counter(registry, 'notifications_duplicate_total', 'Notifications seen before'),
+    unwanted: counter(registry, 'notifications_unwanted_total', 'Notifications that no interest asks for'),
+    malformed: counter(registry, 'upstream_malformed_frames_total', 'Upstream frames that could not be read'),
+    verdicts: counter(registry, 'topic_verdicts_total', 'What became of subscriptions, by state', ['state']),
+  };
+}
+
+function logMetrics(registry: Registry) {
+  return {
+    appendBatch: histogram(
+      registry,
+      'log_append_batch_events',
+      'Events per commit',
+      [1, 4, 16, 64, 256, 1024],
+    ),
+    appendSeconds: histogram(
+      registry,
+      'log_append_seconds',
+      'Duration of a commit',
+      [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    ),
+    appendFailures: counter(registry, 'log_append_failures_total', 'Commits that failed and are tried again'),
+    retentionRemoved: counter(registry, 'log_retention_removed_total', 'Events removed, by class', ['class']),
+  };
+}
+
+function deliveryMetrics(registry: Registry) {
+  return {
+    eventsSent: counter(registry, 'events_sent_total', 'Events handed to consumers', ['protocol']),
+    closes: counter(registry, 'connection_closes_total', 'Closed consumer sockets, by code', ['code']),
+    deliverySeconds: histogram(
+      registry,
+      'delivery_latency_seconds',
+      "From the platform's timestamp to the consumer's socket",
+      [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60],
+      ['protocol'],
+    ),
+    refusedLogins: counter(registry, 'refused_logins_total', 'Log-ins that were refused'),
+  };
+}
+
+function gauges(registry: Registry, sources: GaugeSources) {
+  const gauge = (name: string, help: string, labelNames: string[], collect: (gauge: Gauge) => void) =>
+    new Gauge({
+      name: `${prefix}${name}`,
+      help,
+      labelNames,
+      registers: [registry],
+      collect() {
+        this.reset();
+        collect(this);
+      },
+    });
+  const ofBots = (name: string, help: string, read: (bot: BotGauges) => number | null) =>
+    gauge(name, help, ['bot'], (own) => {
+      for (const bot of sources.bots?.() ?? []) {
+        const value = read(bot);
+        if (value !== null) own.set({ bot: bot.bot }, value);
+      }
+    });
+  const scalar = (name: string, help: string, read: (() => number) | undefined) =>
+    gauge(name, help, [], (own) => {
+      if (read) own.set(read());
+    });
+  const labelled = (
+    name: string,
+    help: string,
+    label: string,
+    read: () => Readonly<Record<string, number>> | undefined,
+  ) =>
+    gauge(name, help, [label], (own) => {
+      for (const [key, value] of Object.entries(read() ?? {})) own.set({ [label]: key }, value);
+    });
+  const { log } = sources;
+  return {
+    sessions: ofBots('upstream_sessions', 'Live upstream sockets', (bot) => bot.sessions),
+    frameAge: ofBots('upstream_last_frame_age_seconds', 'Since the last frame', (bot) => bot.lastFrameAgeS),
+    subscriptions: ofBots('upstream_subscriptions', 'Confirmed subscriptions', (bot) => bot.subscriptions),
+    cost: ofBots('upstream_cost', 'Cost in use', (bot) => bot.cost),
+    head: scalar('log_head', 'Highest committed position', log && (() => log().head)),
+    floors: labelled('log_floor', 'Removed up to here', 'class', () => log?.().floors),
+    pending: scalar('ingest_pending_events', 'Notifications waiting for their commit', sources.pendingEvents),
+    connections: labelled('connections', 'Open sockets', 'protocol', () => sources.connections?.()),
+    lag: scalar(
+      'consumer_lag_max_events',
+      'Events the slowest open consumer is behind',
+      sources.maxConsumerLag,
+    ),
+  };
+}

@@ -1,0 +1,57 @@
+// The event as every binding carries it: WebSocket, webhook and pull. Shapes only.
+import { z } from 'zod';
+
+/** One record of the log. `subscription` and `event` are what the platform sent, member for member. */
+export const relayEvent = z.looseObject({
+  id: z.string().describe("The platform's message id, or a relay id for relay.* events. Dedupe on it."),
+  cursor: z.string().describe('Position in the log, opaque.'),
+  provider: z.enum(['twitch', 'relay']),
+  type: z.string(),
+  version: z.string(),
+  event_timestamp: z.string().describe("The platform's timestamp as sent, nanoseconds kept."),
+  received_at: z.string().describe('When the relay read it, RFC 3339.'),
+  bot_account_id: z.string().nullable(),
+  topic_id: z.string().nullable(),
+  subscription: z.unknown(),
+  event: z.unknown(),
+});
+export type RelayEvent = z.infer<typeof relayEvent>;
+
+/**
+ * Why events may be missing. The first five are the reasons a subscription was not covered; `relay_overflow`: the
+ * database was away for longer than the relay could hold notifications; `upstream_malformed`: the platform sent
+ * frames that could not be read.
+ */
+export const gapCauses = [
+  'upstream_reconnect',
+  'upstream_silence',
+  'revoked',
+  'restart',
+  'retention',
+  'relay_overflow',
+  'upstream_malformed',
+] as const;
+export type GapCause = (typeof gapCauses)[number];
+
+/** The `event` member of a `relay.gap`: between `from` and `to` an event of these topics may have been missed. */
+export const gapEvent = z.looseObject({
+  cause: z.enum(gapCauses),
+  bot_account_id: z.string().nullable(),
+  topic_ids: z.array(z.string()),
+  from: z.string(),
+  to: z.string(),
+  consumer: z
+    .string()
+    .optional()
+    .describe('With cause retention: the consumer whose unread events were removed.'),
+});
+export type GapEvent = z.infer<typeof gapEvent>;
+
+/** The `event` member of `relay.interest.active | rejected | revoked | degraded`. */
+export const interestEvent = z.looseObject({
+  interest_id: z.string(),
+  reason: z.string().nullable(),
+  code: z.string().nullable(),
+  retry_at: z.string().optional(),
+});
+export type InterestEvent = z.infer<typeof interestEvent>;

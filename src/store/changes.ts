@@ -1,0 +1,50 @@
+// Tells the rest of the process what was written. Only a hint that arrives after the commit: a process that missed one
+// (a crash, another process's write) finds the truth in the tables.
+import type { InterestState } from '../protocol/rest.ts';
+
+export type StoreChange =
+  | { readonly kind: 'interests'; readonly botAccountIds: string[]; readonly serviceAccountIds: string[] }
+  | { readonly kind: 'bot'; readonly botAccountId: string }
+  | ServiceChange
+  | { readonly kind: 'topic'; readonly topicId: string; readonly state: InterestState };
+
+export interface ServiceChange {
+  readonly kind: 'service';
+  readonly serviceAccountId: string;
+  readonly clientId: string;
+  readonly what: 'created' | 'enabled' | 'disabled' | 'secret' | 'removed';
+  /** With `secret`: until when (ms since the epoch) the previous one still works; null when it died at once. */
+  readonly previousValidUntil?: number | null;
+}
+
+export type ChangeListener = (change: StoreChange) => void;
+
+export interface Changes {
+  emit(change: StoreChange): void;
+  /** The answer unsubscribes. */
+  onChange(listener: ChangeListener): () => void;
+}
+
+export function createChanges(): Changes {
+  const listeners = new Set<ChangeListener>();
+  return {
+    emit(change) {
+      for (const listener of listeners) {
+        try {
+          listener(change);
+        } catch (error) {
+          // The write is done and its author must hear so; the listener's fault surfaces on its own.
+          queueMicrotask(() => {
+            throw error;
+          });
+        }
+      }
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => {
+        listeners.delete(listener);
+      };
+    },
+  };
+}

@@ -1,0 +1,20 @@
+// Small conversions between columns and values that several aggregates share. Pure.
+import { Prisma } from './generated/client.ts';
+
+export const millis = (date: Date | null): number | null => (date === null ? null : date.getTime());
+export const instant = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
+
+/** PostgreSQL's unique violation as Prisma reports it. */
+export const isUniqueViolation = (error: unknown): boolean =>
+  error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002';
+
+/** The name of the foreign key that a statement on the pool broke, or undefined for any other fault. */
+export function brokenForeignKey(error: unknown): string | undefined {
+  if (!(error instanceof Error && 'code' in error && error.code === '23503')) return undefined;
+  return 'constraint' in error && typeof error.constraint === 'string' ? error.constraint : '';
+}
+
+const uuidShape = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** Whether the text can be an id here; the database would refuse any other instead of finding nothing. */
+export const isUuid = (text: string): boolean => uuidShape.test(text);

@@ -1,0 +1,15 @@
+// Secrets that the relay gives out: made here, shown once, kept as a hash. They are 256 random bits, so a plain SHA-256
+// cannot be searched backwards and needs no salt.
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+
+/** 256 random bits as base64url. */
+export const newSecret = (): string => randomBytes(32).toString('base64url');
+
+/** SHA-256 as hex. */
+export const hashSecret = (secret: string): string => createHash('sha256').update(secret).digest('hex');
+
+/** Whether the texts are equal, in a time that depends on neither their content nor where they differ. */
+export function constantTimeEqual(a: string, b: string): boolean {
+  const [left, right] = [a, b].map((text) => createHash('sha256').update(text).digest());
+  return left !== undefined && right !== undefined && timingSafeEqual(left, right);
+}

@@ -1,0 +1,201 @@
+// Topics: what interests have in common, and what is known about each one upstream. Only the reconciler writes their
+// state; wishes reach it through `wanted`.
+import { z } from 'zod';
+import type { GapCause } from '../domain/relay-event.ts';
+import type { Condition } from '../domain/topic.ts';
+import { interestStates } from '../protocol/rest.ts';
+import type { InterestState } from '../protocol/rest.ts';
+import type { StoreContext } from './context.ts';
+import { brokenForeignKey, instant, millis } from './rows.ts';
+
+export interface Topic {
+  readonly id: string;
+  readonly provider: string;
+  readonly botAccountId: string;
+  readonly type: string;
+  readonly version: string;
+  readonly condition: Condition;
+  readonly state: InterestState;
+  readonly reason: string | null;
+  readonly code: string | null;
+  readonly retryAt: number | null;
+  /** The platform's subscription as last confirmed. */
+  readonly subscriptionId: string | null;
+  readonly cost: number;
+  /** While events may be missed: since when, and why. */
+  readonly gapFrom: number | null;
+  readonly gapCause: GapCause | null;
+  readonly createdAt: number;
+}
+
+export interface WantedTopic extends Topic {
+  /** At least one interest of an enabled service. */
+  readonly wanted: boolean;
+  /** All interests, those of disabled services too. */
+  readonly interestCount: number;
+}
+
+export type TopicPatch = Partial<
+  Pick<Topic, 'state' | 'reason' | 'code' | 'retryAt' | 'subscriptionId' | 'cost' | 'gapFrom' | 'gapCause'>
+>;
+
+export interface Topics {
+  /** By id. */
+  forBot(botAccountId: string): Promise<WantedTopic[]>;
+  all(): Promise<WantedTopic[]>;
+  /** Sets what the patch names; false when the topic is gone. Announced when it names the state. */
+  update(id: string, patch: TopicPatch): Promise<boolean>;
+  /** The same patch for several, in one statement; how many there were. */
+  updateMany(ids: readonly string[], patch: TopicPatch): Promise<number>;
+  /**
+   * From `from` (ms) on, events of these topics may be missed. Touches only topics that have been confirmed upstream
+   * since they were last clear: those with a subscription, active ones, and those in a gap already. A topic that never
+   * was live has promised nothing yet. An open gap keeps its cause and takes the earlier of both beginnings. The ids of
+   * the topics that are in a gap now.
+   */
+  openGaps(topicIds: readonly string[], from: number, cause: GapCause): Promise<string[]>;
+  interestsOf(topicId: string): Promise<{ id: string; serviceAccountId: string; botAccountId: string }[]>;
+  /** Deletes the topic unless an interest in it exists, also one that is being created at this moment. */
+  removeIfUnwanted(id: string): Promise<boolean>;
+}
+
+/** A topic's columns under the alias `t`. */
+export const topicColumns = `t.id, t.provider, t.bot_account_id, t.type, t.version, t.condition, t.state, t.reason,
+  t.code, t.retry_at, t.subscription_id, t.cost, t.gap_from, t.gap_cause, t.created_at`;
+
+const topicRow = z.object({
+  id: z.string(),
+  provider: z.string(),
+  bot_account_id: z.string(),
+  type: z.string(),
+  version: z.string(),
+  condition: z.record(z.string(), z.string()),
+  state: z.enum(interestStates),
+  reason: z.string().nullable(),
+  code: z.string().nullable(),
+  retry_at: z.date().nullable(),
+  subscription_id: z.string().nullable(),
+  cost: z.number(),
+  gap_from: z.date().nullable(),
+  gap_cause: z
+    .enum([
+      'upstream_reconnect',
+      'upstream_silence',
+      'revoked',
+      'restart',
+      'retention',
+      'relay_overflow',
+      'upstream_malformed',
+    ])
+    .nullable(),
+  created_at: z.date(),
+});
+const wantedRow = topicRow.extend({ wanted: z.boolean(), interest_count: z.number() });
+
+export function createTopics(context: StoreContext): Topics {
+  const { pool, prisma } = context.database;
+  return {
+    forBot: (botAccountId) => select(context, 'WHERE t.bot_account_id = $1', [botAccountId]),
+    all: () => select(context, '', []),
+    async update(id, patch) {
+      return (await patchTopics(context, [id], patch)) > 0;
+    },
+    updateMany: (ids, patch) => patchTopics(context, ids, patch),
+    async openGaps(topicIds, from, cause) {
+      const answer = await pool.query<{ id: string }>(
+        `UPDATE topic SET gap_from = least(gap_from, $2::timestamptz), gap_cause = coalesce(gap_cause, $3)
+          WHERE id = ANY($1::uuid[])
+            AND (subscription_id IS NOT NULL OR state = 'active' OR gap_from IS NOT NULL)
+          RETURNING id`,
+        [topicIds, new Date(from), cause],
+      );
+      return answer.rows.map(({ id }) => id);
+    },
+    async interestsOf(topicId) {
+      const rows = await prisma.interest.findMany({
+        where: { topicId },
+        select: { id: true, serviceAccountId: true, topic: { select: { botAccountId: true } } },
+      });
+      return rows.map(({ id, serviceAccountId, topic }) => ({
+        id,
+        serviceAccountId,
+        botAccountId: topic.botAccountId,
+      }));
+    },
+    async removeIfUnwanted(id) {
+      try {
+        const answer = await pool.query(
+          'DELETE FROM topic t WHERE t.id = $1 AND NOT EXISTS (SELECT 1 FROM interest i WHERE i.topic_id = t.id)',
+          [id],
+        );
+        return answer.rowCount === 1;
+      } catch (error) {
+        // An interest that was committed after this statement began: the foreign key sees it, NOT EXISTS does not.
+        if (brokenForeignKey(error) === undefined) throw error;
+        return false;
+      }
+    },
+  };
+}
+
+async function select(context: StoreContext, where: string, values: unknown[]): Promise<WantedTopic[]> {
+  const answer = await context.database.pool.query(
+    `SELECT ${topicColumns}, coalesce(w.enabled, false) AS wanted, coalesce(w.total, 0) AS interest_count
+       FROM topic t
+       LEFT JOIN (SELECT i.topic_id, bool_or(s.enabled) AS enabled, count(*)::int AS total
+                    FROM interest i JOIN service_account s ON s.id = i.service_account_id GROUP BY i.topic_id) w
+         ON w.topic_id = t.id
+      ${where} ORDER BY t.id`,
+    values,
+  );
+  return answer.rows.map((row: unknown) => {
+    const parsed = wantedRow.parse(row);
+    return { ...fromRow(parsed), wanted: parsed.wanted, interestCount: parsed.interest_count };
+  });
+}
+
+async function patchTopics(
+  context: StoreContext,
+  ids: readonly string[],
+  patch: TopicPatch,
+): Promise<number> {
+  if (ids.length === 0 || Object.keys(patch).length === 0) return 0;
+  const { retryAt, gapFrom, ...rest } = patch;
+  const updated = await context.database.prisma.topic.updateManyAndReturn({
+    where: { id: { in: [...ids] } },
+    data: {
+      ...rest,
+      ...(retryAt === undefined ? {} : { retryAt: instant(retryAt) }),
+      ...(gapFrom === undefined ? {} : { gapFrom: instant(gapFrom) }),
+    },
+    select: { id: true },
+  });
+  const { state } = patch;
+  if (state !== undefined) {
+    for (const { id } of updated) context.changes.emit({ kind: 'topic', topicId: id, state });
+  }
+  return updated.length;
+}
+
+/** A row of `topicColumns`, checked. */
+export const toTopic = (row: unknown): Topic => fromRow(topicRow.parse(row));
+
+function fromRow(row: z.infer<typeof topicRow>): Topic {
+  return {
+    id: row.id,
+    provider: row.provider,
+    botAccountId: row.bot_account_id,
+    type: row.type,
+    version: row.version,
+    condition: row.condition,
+    state: row.state,
+    reason: row.reason,
+    code: row.code,
+    retryAt: millis(row.retry_at),
+    subscriptionId: row.subscription_id,
+    cost: row.cost,
+    gapFrom: millis(row.gap_from),
+    gapCause: row.gap_cause,
+    createdAt: row.created_at.getTime(),
+  };
+}

@@ -1,0 +1,43 @@
+// Single-use browser log-ins. They are in the database, hashed, so that a restart between issue and use is no failure.
+import type { StoreContext } from './context.ts';
+import { hashSecret, newSecret } from './secrets.ts';
+import { toService } from './services.ts';
+import type { Service } from './services.ts';
+
+export interface WsTokens {
+  /** 256 random bits; the text is in this answer and nowhere else. */
+  issue(serviceAccountId: string, ttlSeconds: number): Promise<string>;
+  /** The service, once: the token is gone afterwards. Undefined for one that is unknown, used or expired. */
+  redeem(token: string): Promise<Service | undefined>;
+  /** Deletes what nobody redeemed in time; how many there were. */
+  prune(): Promise<number>;
+}
+
+export function createWsTokens({ database, clock }: StoreContext): WsTokens {
+  const { pool, prisma } = database;
+  return {
+    async issue(serviceAccountId, ttlSeconds) {
+      const token = newSecret();
+      const expiresAt = new Date(clock.now() + ttlSeconds * 1000);
+      await prisma.wsToken.create({ data: { tokenHash: hashSecret(token), serviceAccountId, expiresAt } });
+      return token;
+    },
+    async redeem(token) {
+      // One statement: of two attempts at the same moment one gets the row.
+      const answer = await pool.query<{ id: string; expires_at: Date }>(
+        'DELETE FROM ws_token WHERE token_hash = $1 RETURNING service_account_id AS id, expires_at',
+        [hashSecret(token)],
+      );
+      const taken = answer.rows[0];
+      if (!taken || taken.expires_at.getTime() <= clock.now()) return undefined;
+      const row = await prisma.serviceAccount.findUnique({ where: { id: taken.id } });
+      return row ? toService(row) : undefined;
+    },
+    async prune() {
+      const { count } = await prisma.wsToken.deleteMany({
+        where: { expiresAt: { lte: new Date(clock.now()) } },
+      });
+      return count;
+    },
+  };
+}

@@ -1,0 +1,56 @@
+// The durable rows as upstream needs them: bots, and topics that say what is wanted. src/store fits it.
+import type { Condition } from '../domain/topic.ts';
+import type { GapCause } from '../domain/relay-event.ts';
+
+export interface UpstreamBot {
+  readonly id: string;
+  readonly name: string;
+  readonly twitchUserId: string;
+  readonly enabled: boolean;
+  readonly state: 'ok' | 'reauth_required';
+  /** Milliseconds since the epoch; null before the first session. */
+  readonly coveredUntil: number | null;
+}
+
+export type TopicState = 'pending' | 'active' | 'rejected' | 'revoked' | 'degraded';
+
+export interface UpstreamTopic {
+  readonly id: string;
+  readonly type: string;
+  readonly version: string;
+  readonly condition: Condition;
+  readonly state: TopicState;
+  readonly retryAt: number | null;
+  readonly subscriptionId: string | null;
+  readonly gapFrom: number | null;
+  readonly gapCause: GapCause | null;
+  readonly createdAt: number;
+  /** At least one interest of an enabled service. */
+  readonly wanted: boolean;
+  /** All interests, those of disabled services too. */
+  readonly interestCount: number;
+}
+
+export interface TopicPatch {
+  readonly state?: TopicState;
+  readonly reason?: string | null;
+  readonly code?: string | null;
+  readonly retryAt?: number | null;
+  readonly subscriptionId?: string | null;
+  readonly cost?: number;
+  readonly gapFrom?: number | null;
+  readonly gapCause?: GapCause | null;
+}
+
+export interface UpstreamStore {
+  bot(id: string): Promise<UpstreamBot | undefined>;
+  botIds(): Promise<readonly string[]>;
+  topics(botId: string): Promise<readonly UpstreamTopic[]>;
+  updateTopic(id: string, patch: TopicPatch): Promise<unknown>;
+  /** Deletes the row unless somebody wants it (again); whether it did. */
+  forgetTopic(id: string): Promise<boolean>;
+  interestsOf(
+    topicId: string,
+  ): Promise<readonly { id: string; serviceAccountId: string; botAccountId: string }[]>;
+  saveCoverage(rows: readonly { id: string; at: number }[]): Promise<void>;
+}

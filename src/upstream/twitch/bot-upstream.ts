@@ -1,0 +1,421 @@
+// One bot account's upstream: compares wishes with what Twitch has and makes them agree, one call at a time, woken by
+// named reasons and unconditionally every half minute. Owns the bot's sockets.
+import { backOffMs } from '../../domain/back-off.ts';
+import { planUpstream, type Plan, type PlanTopic } from '../../domain/plan.ts';
+import type { Cancel } from '../../runtime/clock.ts';
+import { createBell } from '../../runtime/signal-bell.ts';
+import type { UpstreamTopic } from '../store-port.ts';
+import type { BotUpstreamDeps } from './deps.ts';
+import type { UpstreamFrame } from './frames.ts';
+import type { SessionEnd } from './session-state.ts';
+import { Slot, type SlotListener } from './slot.ts';
+import { Subscriber, type CreateOutcome, type ListResult } from './subscriber.ts';
+import { TopicLedger } from './topic-ledger.ts';
+
+export type WakeReason =
+  'start' | 'interests' | 'bot' | 'session_ready' | 'session_lost' | 'handed_over' | 'revocation' | 'more';
+
+/** Creates per pass, so that a wish made meanwhile does not wait behind 300 others. */
+const createsPerPass = 20;
+/** A pass that failed (the database is away), or a removal that did, is repeated this soon. */
+const failedRetryMs = 1_000;
+/** Malformed frames within this time become one declared gap. */
+const malformedWindowMs = 1_000;
+
+export interface UpstreamStatus {
+  readonly state: 'none' | 'connecting' | 'live';
+  readonly sockets: number;
+  readonly connectedAt: number | null;
+  readonly lastFrameAt: number | null;
+  readonly reconnects: number;
+  /** Subscriptions confirmed on live sessions. */
+  readonly confirmed: number;
+  /** What they cost, as Twitch has told. */
+  readonly cost: number;
+  /** Every wish that is not refused is confirmed on a live session; an open socket proves nothing. */
+  readonly healthy: boolean;
+  /** What is missing, for people; '' when healthy. */
+  readonly detail: string;
+}
+
+export class BotUpstream {
+  readonly #deps: BotUpstreamDeps;
+  readonly #botId: string;
+  readonly #bell = createBell<WakeReason>();
+  readonly #slots: Slot[] = [];
+  readonly #ledger: TopicLedger;
+  readonly #subscriber: Subscriber;
+  readonly #listener: SlotListener;
+  #listedAt: number | null = null;
+  #listFailures = 0;
+  #relist = false;
+  /** The rate limiter's word: no call before this. */
+  #notBefore = 0;
+  /** When the next pass is due at the latest, if earlier than the regular one. */
+  #nextAt = Number.POSITIVE_INFINITY;
+  #trouble = 'starting';
+  #unconfirmed = 0;
+  #malformed: { readonly from: number; readonly slot: number; to: number } | undefined;
+  #cancelMalformed: Cancel = () => undefined;
+  #reconnectsOfClosed = 0;
+
+  constructor(deps: BotUpstreamDeps, botId: string) {
+    this.#deps = deps;
+    this.#botId = botId;
+    this.#ledger = new TopicLedger(deps, botId);
+    this.#subscriber = new Subscriber({ ...deps, botId });
+    this.#listener = {
+      ready: (slot) => this.#ready(slot),
+      lost: (slot, end, retryInMs) => this.#lost(slot, end, retryInMs),
+      handedOver: (slot, gapFrom) => this.#handedOver(slot, gapFrom),
+      frame: (frame, receivedAt) => this.#frame(frame, receivedAt),
+      oddFrame: (slot, frame, at, lastFrameAt) => this.#oddFrame(slot, frame, at, lastFrameAt),
+    };
+  }
+
+  wake(reason: WakeReason): void {
+    this.#bell.ring(reason);
+  }
+
+  /** Runs until the signal; resolves when every socket is closed. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, timings, observer } = this.#deps;
+    this.wake('start');
+    while (!signal.aborted) {
+      const waitMs = Math.min(timings.reconcileMs, Math.max(0, this.#nextAt - clock.now()));
+      const reasons = await this.#bell.wait(clock, waitMs, signal);
+      if (signal.aborted) break;
+      this.#nextAt = Number.POSITIVE_INFINITY;
+      if (reasons.has('handed_over')) this.#relist = true;
+      try {
+        await this.#pass(signal);
+      } catch (error) {
+        observer.passFailed({ botId: this.#botId, error });
+        this.#retryAt(clock.now() + failedRetryMs);
+      }
+    }
+    this.#flushMalformed();
+    await this.#closeSlots(0);
+    this.#ledger.coverage.flush();
+  }
+
+  status(): UpstreamStatus {
+    const live = this.#slots.filter((slot) => slot.live);
+    const times = live.map((slot) => slot.lastFrameAt()).filter((at) => at !== null);
+    const missing = this.#unconfirmed > 0 ? `${this.#unconfirmed} topics are not confirmed` : '';
+    return {
+      state: live.length > 0 ? 'live' : this.#slots.length > 0 ? 'connecting' : 'none',
+      sockets: live.length,
+      connectedAt: live[0]?.connectedAt ?? null,
+      lastFrameAt: times.length > 0 ? Math.max(...times) : null,
+      reconnects: this.#reconnectsOfClosed + this.#slots.reduce((sum, slot) => sum + slot.reconnects, 0),
+      confirmed: this.#ledger.confirmed.size,
+      cost: this.#ledger.cost(),
+      healthy: this.#trouble === '' && missing === '',
+      detail: this.#trouble || missing,
+    };
+  }
+
+  /**
+   * Up to when everything for the confirmed topics is durable, once every open gap is written down; undefined when
+   * there is nothing to say.
+   */
+  async covered(): Promise<number | undefined> {
+    const used = new Set([...this.#ledger.confirmed.values()].map((each) => each.slot));
+    const times = this.#slots.filter((slot) => used.has(slot.index)).map((slot) => slot.lastFrameAt());
+    if (!this.#ledger.gapsLoaded || !(await this.#ledger.coverage.persist())) return undefined;
+    const known = times.filter((at) => at !== null);
+    if (known.length === 0) return undefined;
+    return this.#deps.sink.durableUntil(this.#botId, Math.min(...known));
+  }
+
+  async #pass(signal: AbortSignal): Promise<void> {
+    const { clock, store, timings } = this.#deps;
+    const bot = await store.bot(this.#botId);
+    let topics = bot?.enabled ? await store.topics(this.#botId) : [];
+    if (bot && !bot.enabled) this.#suspend();
+    if (!bot || topics.length === 0) return this.#rest();
+    this.#ledger.loadGaps(bot, topics);
+    if (await this.#ledger.takeRevocations(topics)) topics = await store.topics(this.#botId);
+    if (bot.state === 'reauth_required') {
+      this.#note(topics, 'the bot must be authorised again');
+      return this.#ledger.confirmed.size === 0 ? this.#closeSlots(0) : undefined;
+    }
+    if (clock.now() < this.#notBefore) return this.#retryAt(this.#notBefore);
+    const listing = await this.#listIfDue();
+    if (this.#listedAt === null) return;
+    const startedAt = clock.now();
+    const plan = planUpstream({
+      now: startedAt,
+      topics: topics.map(planTopic),
+      sessions: this.#slots.map((slot) => ({ slot: slot.index, live: slot.live, ids: slot.ids })),
+      confirmed: this.#ledger.confirmed,
+      listing: listing?.ok ? this.#subscriber.toActual(listing.subscriptions) : 'unknown',
+      listLagMs: timings.listLagMs,
+    });
+    await this.#carryOut(plan, new Map(topics.map((topic) => [topic.id, topic])), signal);
+    const after = await store.topics(this.#botId);
+    this.#note(after, '');
+    // What was due before this pass and is still not done has no socket to be done on; a session will wake us.
+    for (const { wanted, retryAt } of after) {
+      if (wanted && retryAt !== null && retryAt > startedAt) this.#retryAt(retryAt);
+    }
+  }
+
+  async #carryOut(
+    plan: Plan,
+    topics: ReadonlyMap<string, UpstreamTopic>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (const { topicId, status } of plan.lost) await this.#missed(topicId, status, topics);
+    for (const found of plan.adopt) {
+      const topic = topics.get(found.topicId);
+      const still = this.#slots.some((each) => each.index === found.slot && each.ids.has(found.sessionId));
+      if (topic && still)
+        await this.#ledger.confirm(topic, found.slot, { subscriptionId: found.subscriptionId });
+    }
+    await this.#fitSockets(plan.sockets);
+    await this.#createMissing(plan, topics, signal);
+    this.#ledger.coverage.flush();
+    for (const { subscriptionId, topicId } of plan.remove) {
+      if (signal.aborted) return;
+      await this.#remove(subscriptionId, topicId);
+    }
+    for (const topicId of plan.forget) await this.#forget(topicId);
+  }
+
+  /** A list lacks what was confirmed: nobody knows since when, so the gap begins where it was last known to be there. */
+  async #missed(
+    topicId: string,
+    status: string | null,
+    topics: ReadonlyMap<string, UpstreamTopic>,
+  ): Promise<void> {
+    const since = this.#ledger.confirmed.get(topicId)?.at ?? this.#deps.clock.now();
+    this.#ledger.lose(topicId, since, 'upstream_reconnect');
+    const topic = topics.get(topicId);
+    if (topic && status !== null) await this.#ledger.ended(topic, status);
+    this.wake('more');
+  }
+
+  async #createMissing(
+    plan: Plan,
+    topics: ReadonlyMap<string, UpstreamTopic>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const ours = () => new Set(this.#slots.flatMap((slot) => [...slot.ids]));
+    for (const { topicId, slot: index } of plan.create.slice(0, createsPerPass)) {
+      const topic = topics.get(topicId);
+      const slot = this.#slots.find((each) => each.index === index);
+      if (signal.aborted) return;
+      if (!topic || !slot?.live) continue;
+      if (!(await this.#settle(topic, slot, await this.#subscriber.create(topic, slot, ours, signal))))
+        return;
+    }
+    if (plan.create.length > createsPerPass) this.wake('more');
+  }
+
+  /** Records what became of a create; false when no further one makes sense in this pass. */
+  async #settle(topic: UpstreamTopic, slot: Slot, outcome: CreateOutcome): Promise<boolean> {
+    switch (outcome.kind) {
+      case 'confirmed':
+        await this.#ledger.confirm(topic, slot.index, {
+          subscriptionId: outcome.subscriptionId,
+          cost: outcome.cost,
+        });
+        return true;
+      case 'rejected':
+        await this.#ledger.reject(topic, outcome);
+        this.wake('more');
+        return true;
+      case 'retry_later':
+        await this.#ledger.degrade(topic, outcome);
+        return true;
+      case 'wait':
+        this.#notBefore = outcome.until;
+        this.#retryAt(outcome.until);
+        return false;
+      case 'session_gone':
+      case 'reauth':
+        return false;
+    }
+  }
+
+  async #remove(subscriptionId: string, topicId: string | null): Promise<void> {
+    const { clock, observer } = this.#deps;
+    if (!(await this.#subscriber.remove(subscriptionId))) return this.#retryAt(clock.now() + failedRetryMs);
+    observer.subscriptionRemoved({ botId: this.#botId, subscriptionId });
+    if (topicId !== null) await this.#forget(topicId);
+  }
+
+  async #forget(topicId: string): Promise<void> {
+    if (!(await this.#ledger.forget(topicId))) this.wake('interests');
+  }
+
+  async #listIfDue(): Promise<ListResult | undefined> {
+    const { clock, timings, observer, random } = this.#deps;
+    const now = clock.now();
+    if (!this.#relist && this.#listedAt !== null && now - this.#listedAt < timings.relistMs) return undefined;
+    const result = await this.#subscriber.list();
+    if (result.ok) {
+      this.#listedAt = now;
+      this.#relist = false;
+      this.#listFailures = 0;
+      return result;
+    }
+    this.#listFailures++;
+    observer.listFailed({ botId: this.#botId, status: result.status, reason: result.reason });
+    this.#trouble = `Twitch's list of subscriptions could not be fetched (${result.status || 'no answer'})`;
+    this.#retryAt(now + backOffMs(this.#listFailures, timings.backOff, random()));
+    return result;
+  }
+
+  async #fitSockets(wanted: number): Promise<void> {
+    const { clock, timings, random, eventSubUrl } = this.#deps;
+    for (let index = 0; index < wanted; index++) {
+      if (this.#slots.some((slot) => slot.index === index)) continue;
+      this.#slots.push(
+        new Slot({ index, url: eventSubUrl, clock, timings, random, listener: this.#listener }),
+      );
+    }
+    await this.#closeSlots(wanted);
+  }
+
+  /** Closes what is above `wanted` and carries nothing; everything, if nothing is wanted. */
+  async #closeSlots(wanted: number): Promise<void> {
+    const used = new Set([...this.#ledger.confirmed.values()].map((each) => each.slot));
+    const idle = this.#slots.filter(
+      (slot) => wanted === 0 || (slot.index >= wanted && !used.has(slot.index)),
+    );
+    for (const slot of idle) {
+      this.#slots.splice(this.#slots.indexOf(slot), 1);
+      this.#reconnectsOfClosed += slot.reconnects;
+    }
+    await Promise.all(idle.map((slot) => slot.stop()));
+  }
+
+  /** Switched off by an admin: what is confirmed is not covered from here on, until it is switched on again. */
+  #suspend(): void {
+    const now = this.#deps.clock.now();
+    for (const topicId of [...this.#ledger.confirmed.keys()]) this.#ledger.lose(topicId, now, 'revoked');
+  }
+
+  /** No topics, or no bot: no socket. */
+  #rest(): Promise<void> {
+    this.#unconfirmed = 0;
+    this.#trouble = '';
+    return this.#closeSlots(0);
+  }
+
+  #note(topics: readonly UpstreamTopic[], trouble: string): void {
+    const wanted = topics.filter((topic) => topic.wanted && !planTopic(topic).blocked);
+    this.#unconfirmed = wanted.filter((topic) => !this.#ledger.confirmed.has(topic.id)).length;
+    this.#trouble = trouble;
+  }
+
+  #retryAt(at: number): void {
+    this.#nextAt = Math.min(this.#nextAt, at);
+  }
+
+  #ready(slot: Slot): void {
+    this.#deps.observer.sessionReady({ botId: this.#botId, slot: slot.index });
+    this.wake('session_ready');
+  }
+
+  #lost(slot: Slot, end: SessionEnd, retryInMs: number): void {
+    const { cause, code, httpStatus, lastFrameAt } = end;
+    this.#deps.observer.sessionLost({
+      botId: this.#botId,
+      slot: slot.index,
+      cause,
+      code,
+      httpStatus,
+      retryInMs,
+    });
+    const gapCause = cause === 'silence' ? 'upstream_silence' : 'upstream_reconnect';
+    for (const topicId of this.#ledger.topicsOn(slot.index)) {
+      // A planned stop is no gap yet: the row says covered until now, and the next start declares from there.
+      if (cause === 'stopped' || lastFrameAt === null) this.#ledger.confirmed.delete(topicId);
+      else this.#ledger.lose(topicId, lastFrameAt, gapCause);
+    }
+    this.#unconfirmed = Math.max(this.#unconfirmed, 1);
+    this.wake('session_lost');
+  }
+
+  #handedOver(slot: Slot, gapFrom: number | null): void {
+    const { clock, observer } = this.#deps;
+    const now = clock.now();
+    observer.handedOver({
+      botId: this.#botId,
+      slot: slot.index,
+      gapMs: gapFrom === null ? 0 : now - gapFrom,
+    });
+    if (gapFrom !== null) this.#declare(slot.index, gapFrom, now, 'upstream_reconnect');
+    this.wake('handed_over');
+  }
+
+  #frame(frame: UpstreamFrame, receivedAt: number): void {
+    if (frame.kind === 'revocation') {
+      this.#ledger.revocation(frame.subscription, receivedAt);
+      return this.wake('revocation');
+    }
+    if (frame.kind !== 'notification') return;
+    const { id, type, version, condition } = frame.subscription;
+    this.#deps.sink.notification({
+      provider: 'twitch',
+      botAccountId: this.#botId,
+      messageId: frame.messageId,
+      type,
+      version,
+      condition,
+      subscriptionId: id,
+      eventTimestamp: frame.timestamp,
+      receivedAt,
+      body: frame.body,
+    });
+  }
+
+  /** A frame that cannot be read may have been an event: counted, and its moment declared, once per second at most. */
+  #oddFrame(
+    slot: Slot,
+    frame: UpstreamFrame & { kind: 'malformed' | 'unknown' },
+    at: number,
+    lastFrameAt: number | null,
+  ): void {
+    const { clock, observer } = this.#deps;
+    if (frame.kind === 'unknown')
+      return observer.unknownFrame({ botId: this.#botId, messageType: frame.messageType });
+    observer.malformedFrame({ botId: this.#botId, problem: frame.problem });
+    if (lastFrameAt === null) return;
+    if (this.#malformed) {
+      this.#malformed.to = at + 1;
+      return;
+    }
+    const window = { from: lastFrameAt, to: at + 1, slot: slot.index };
+    this.#malformed = window;
+    this.#cancelMalformed = clock.after(malformedWindowMs, () => this.#flushMalformed());
+  }
+
+  #flushMalformed(): void {
+    const window = this.#malformed;
+    if (!window) return;
+    this.#cancelMalformed();
+    this.#malformed = undefined;
+    this.#declare(window.slot, window.from, window.to, 'upstream_malformed');
+  }
+
+  #declare(slot: number, from: number, to: number, cause: 'upstream_reconnect' | 'upstream_malformed'): void {
+    const topics = this.#ledger.topicsOn(slot);
+    void this.#ledger.coverage.declare(topics, from, to, cause).catch(() => undefined);
+  }
+}
+
+function planTopic(topic: UpstreamTopic): PlanTopic {
+  return {
+    id: topic.id,
+    wanted: topic.wanted,
+    disposable: topic.interestCount === 0,
+    blocked: topic.state === 'rejected' || topic.state === 'revoked',
+    retryAt: topic.retryAt,
+    subscriptionId: topic.subscriptionId,
+  };
+}

@@ -1,0 +1,136 @@
+// When a bot's topics were not covered, and saying so. Loss is never silent: a gap opens in memory at once, is written
+// down before anything claims coverage past it, and closes with a relay.gap event that is durable before it is forgotten.
+import { gapEvent, type GapCause } from '../../domain/relay-event.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { UpstreamObserver } from '../observer.ts';
+import type { UpstreamSink } from '../port.ts';
+import type { UpstreamStore } from '../store-port.ts';
+
+interface OpenGap {
+  readonly from: number;
+  readonly cause: GapCause;
+}
+
+interface ClosedGap extends OpenGap {
+  readonly topicId: string;
+  readonly to: number;
+}
+
+export class Coverage {
+  readonly #open = new Map<string, OpenGap>();
+  /** Over, but not declared yet. */
+  readonly #closed: ClosedGap[] = [];
+  /** Topics whose row does not say yet what memory says. */
+  readonly #dirty = new Set<string>();
+  /** Declared, but not durable yet. */
+  readonly #declaring = new Set<ClosedGap>();
+  readonly #deps: {
+    botId: string;
+    clock: Clock;
+    sink: UpstreamSink;
+    store: UpstreamStore;
+    observer: UpstreamObserver;
+  };
+
+  constructor(deps: {
+    botId: string;
+    clock: Clock;
+    sink: UpstreamSink;
+    store: UpstreamStore;
+    observer: UpstreamObserver;
+  }) {
+    this.#deps = deps;
+  }
+
+  /** From `from` on, events of the topic may be missing. An earlier opening stands. */
+  open(topicId: string, from: number, cause: GapCause): void {
+    const known = this.#open.get(topicId);
+    if (known && known.from <= from) return;
+    this.#open.set(topicId, { from, cause: known?.cause ?? cause });
+    this.#dirty.add(topicId);
+  }
+
+  /** The topic is covered again from `to` on. */
+  close(topicId: string, to: number): void {
+    const gap = this.#open.get(topicId);
+    if (!gap) return;
+    this.#open.delete(topicId);
+    this.#closed.push({ ...gap, topicId, to });
+  }
+
+  /** Nobody wants the topic any more: nobody is owed a word about it. */
+  forget(topicId: string): void {
+    this.#open.delete(topicId);
+    this.#dirty.delete(topicId);
+  }
+
+  /** A window that is over already; nothing of it is remembered but the event. */
+  declare(topicIds: readonly string[], from: number, to: number, cause: GapCause): Promise<void> {
+    if (topicIds.length === 0) return Promise.resolve();
+    const { botId, clock, observer, sink } = this.#deps;
+    observer.gapDeclared({ botId, cause, topics: topicIds.length, fromMs: from, toMs: to });
+    return sink.declare(gapEvent({ cause, botAccountId: botId, topicIds, from, to }, clock.now()));
+  }
+
+  /** Declares what has closed: one event per cause and beginning, up to the last of them to be covered again. */
+  flush(): void {
+    const groups = new Map<string, ClosedGap[]>();
+    for (const gap of this.#closed.splice(0)) {
+      const key = `${gap.cause} ${gap.from}`;
+      const group = groups.get(key);
+      if (group) group.push(gap);
+      else groups.set(key, [gap]);
+    }
+    for (const group of groups.values()) void this.#declareGroup(group);
+  }
+
+  /**
+   * Writes open gaps down. True when the rows and the log say all that memory says; until then nobody may record a
+   * coverage, since a crash would then forget the gap.
+   */
+  async persist(): Promise<boolean> {
+    for (const topicId of [...this.#dirty]) {
+      // The row must go on saying it until the log does.
+      if (this.#isOwed(topicId)) continue;
+      const gap = this.#open.get(topicId);
+      this.#dirty.delete(topicId);
+      try {
+        await this.#deps.store.updateTopic(topicId, {
+          gapFrom: gap?.from ?? null,
+          gapCause: gap?.cause ?? null,
+        });
+      } catch (error) {
+        this.#dirty.add(topicId);
+        throw error;
+      }
+    }
+    return this.#dirty.size === 0 && this.#declaring.size === 0 && this.#closed.length === 0;
+  }
+
+  #isOwed(topicId: string): boolean {
+    const about = (gap: ClosedGap) => gap.topicId === topicId;
+    return this.#closed.some(about) || [...this.#declaring].some(about);
+  }
+
+  async #declareGroup(group: readonly ClosedGap[]): Promise<void> {
+    const [first] = group;
+    if (!first) return;
+    for (const gap of group) this.#declaring.add(gap);
+    try {
+      const to = Math.max(...group.map((gap) => gap.to));
+      await this.declare(
+        group.map((gap) => gap.topicId),
+        first.from,
+        to,
+        first.cause,
+      );
+      for (const gap of group) this.#dirty.add(gap.topicId);
+    } catch {
+      // The relay stopped before it was durable: still owed, so nothing is recorded past it, and the next start declares it.
+      this.#closed.push(...group);
+    } finally {
+      for (const gap of group) this.#declaring.delete(gap);
+    }
+    await this.persist().catch(() => undefined);
+  }
+}

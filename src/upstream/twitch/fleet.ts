@@ -1,0 +1,125 @@
+// All bots' upstreams: starts and ends one per bot account as the rows say, and writes down what is covered. The sole
+// creator of sockets towards Twitch is below it, one BotUpstream per bot.
+import { reauthEvent } from '../../domain/relay-event.ts';
+import { pause } from '../../runtime/clock.ts';
+import { BotUpstream, type UpstreamStatus, type WakeReason } from './bot-upstream.ts';
+import type { BotUpstreamDeps } from './deps.ts';
+import { validateHourly } from './token-keeper.ts';
+
+export type FleetDeps = Omit<BotUpstreamDeps, 'checkToken'>;
+
+interface Running {
+  readonly upstream: BotUpstream;
+  readonly stop: AbortController;
+  readonly ended: Promise<void>;
+}
+
+export class Fleet {
+  readonly #deps: FleetDeps;
+  readonly #running = new Map<string, Running>();
+  readonly #stop = new AbortController();
+  readonly #loops: Promise<void>[] = [];
+  readonly #checks = new Set<Promise<unknown>>();
+
+  constructor(deps: FleetDeps) {
+    this.#deps = deps;
+  }
+
+  /** Begins every bot's session; resolves as soon as they are under way, not when they are live. */
+  async start(): Promise<void> {
+    for (const botId of await this.#deps.store.botIds()) this.#begin(botId);
+    const { clock, keeper, observer, store, timings } = this.#deps;
+    this.#loops.push(
+      this.#recordCoverage(),
+      validateHourly(
+        {
+          keeper,
+          clock,
+          everyMs: timings.validateMs,
+          bots: () => store.botIds(),
+          onError: (error) => observer.passFailed({ botId: '', error }),
+        },
+        this.#stop.signal,
+      ),
+    );
+  }
+
+  /** Something about the bot or its wishes has changed. */
+  wake(botId: string, reason: WakeReason): void {
+    if (this.#stop.signal.aborted) return;
+    const running = this.#running.get(botId);
+    if (running) running.upstream.wake(reason);
+    else this.#begin(botId);
+  }
+
+  /** The bot's row is gone: its sockets close. */
+  async drop(botId: string): Promise<void> {
+    const running = this.#running.get(botId);
+    this.#running.delete(botId);
+    running?.stop.abort();
+    await running?.ended;
+  }
+
+  status(botId: string): UpstreamStatus | undefined {
+    return this.#running.get(botId)?.upstream.status();
+  }
+
+  statuses(): { botId: string; status: UpstreamStatus }[] {
+    return [...this.#running].map(([botId, { upstream }]) => ({ botId, status: upstream.status() }));
+  }
+
+  /** The grant is gone: the owners of the bot's topics are told. Given to the token keeper as `onReauth`. */
+  async reauthRequired(botId: string, reason: string): Promise<void> {
+    const { clock, observer, sink, store } = this.#deps;
+    observer.reauthRequired({ botId, reason });
+    const [bot, topics] = [await store.bot(botId), await store.topics(botId)];
+    if (bot) {
+      const topicIds = topics.filter((topic) => topic.wanted).map((topic) => topic.id);
+      await sink.declare(reauthEvent({ id: botId, name: bot.name, topicIds }, reason, clock.now()));
+    }
+    this.wake(botId, 'bot');
+  }
+
+  /** Writes down what is covered and closes every socket; resolves when they are closed. */
+  async stop(): Promise<void> {
+    await this.#saveCoverage();
+    this.#stop.abort();
+    for (const running of this.#running.values()) running.stop.abort();
+    await Promise.all([...this.#running.values()].map((running) => running.ended));
+    await Promise.all([...this.#loops, ...this.#checks]);
+  }
+
+  #begin(botId: string): void {
+    if (this.#running.has(botId)) return;
+    const stop = new AbortController();
+    const upstream = new BotUpstream({ ...this.#deps, checkToken: (id) => this.#checkToken(id) }, botId);
+    this.#running.set(botId, { upstream, stop, ended: upstream.run(stop.signal) });
+  }
+
+  #checkToken(botId: string): void {
+    const check = this.#deps.keeper
+      .validate(botId)
+      .catch((error: unknown) => this.#deps.observer.passFailed({ botId, error }))
+      .finally(() => this.#checks.delete(check));
+    this.#checks.add(check);
+  }
+
+  async #recordCoverage(): Promise<void> {
+    const { clock, timings } = this.#deps;
+    while ((await pause(clock, timings.coverageMs, this.#stop.signal)) === 'elapsed')
+      await this.#saveCoverage();
+  }
+
+  async #saveCoverage(): Promise<void> {
+    const rows: { id: string; at: number }[] = [];
+    try {
+      for (const [id, { upstream }] of this.#running) {
+        const at = await upstream.covered();
+        if (at !== undefined) rows.push({ id, at });
+      }
+      if (rows.length > 0) await this.#deps.store.saveCoverage(rows);
+    } catch (error) {
+      this.#deps.observer.passFailed({ botId: '', error });
+    }
+  }
+}

@@ -1,0 +1,217 @@
+// Carries out one topic's create or remove against Helix, through every answer that Helix can give (verdict.ts), and
+// tells the outcome. Calls are sequential per bot; nothing here writes a row.
+import type { ActualSubscription } from '../../domain/plan.ts';
+import { canonicalCondition, topicId } from '../../domain/topic.ts';
+import { pause, type Clock } from '../../runtime/clock.ts';
+import type { UpstreamTopic } from '../store-port.ts';
+import type { Helix, HelixSubscription } from './helix.ts';
+import { createPacer, isJoin } from './pacing.ts';
+import type { Slot } from './slot.ts';
+import type { Timings } from './timings.ts';
+import type { TokenKeeper } from './token-keeper.ts';
+import { createVerdict, removeVerdict, type CreateVerdict } from './verdict.ts';
+
+export type CreateOutcome =
+  | { readonly kind: 'confirmed'; readonly subscriptionId: string; readonly cost: number }
+  | { readonly kind: 'rejected'; readonly code: string; readonly reason: string }
+  | { readonly kind: 'retry_later'; readonly code: string; readonly reason: string }
+  /** The session ended under way, or Twitch says it did: nothing is known, plan again on the next one. */
+  | { readonly kind: 'session_gone' }
+  /** Nothing at all may be sent before `until`. */
+  | { readonly kind: 'wait'; readonly until: number }
+  /** The bot's grant is gone. */
+  | { readonly kind: 'reauth' };
+
+export type ListResult =
+  | { readonly ok: true; readonly subscriptions: readonly HelixSubscription[] }
+  | { readonly ok: false; readonly status: number; readonly reason: string };
+
+/** A create takes at most: refresh, conflict, zombies, and a repeat after each. */
+const maxSteps = 8;
+
+export class Subscriber {
+  readonly #deps: { botId: string; helix: Helix; keeper: TokenKeeper; clock: Clock; timings: Timings };
+  readonly #pacer;
+
+  constructor(deps: { botId: string; helix: Helix; keeper: TokenKeeper; clock: Clock; timings: Timings }) {
+    this.#deps = deps;
+    this.#pacer = createPacer({
+      perWindow: deps.timings.joinsPerWindow,
+      windowMs: deps.timings.joinWindowMs,
+    });
+  }
+
+  async list(): Promise<ListResult> {
+    const { botId, helix, keeper } = this.#deps;
+    const token = await keeper.usable(botId);
+    if (token.kind !== 'token') return { ok: false, status: 401, reason: token.reason };
+    let outcome = await helix.list(token.accessToken);
+    if (!outcome.ok && outcome.answer.status === 401) {
+      const renewed = await keeper.renew(botId, token.accessToken);
+      if (renewed.kind !== 'token') return { ok: false, status: 401, reason: renewed.reason };
+      outcome = await helix.list(renewed.accessToken);
+    }
+    if (!outcome.ok) return { ok: false, status: outcome.answer.status, reason: outcome.answer.message };
+    return { ok: true, subscriptions: outcome.subscriptions.filter((each) => each.method === 'websocket') };
+  }
+
+  async create(
+    topic: UpstreamTopic,
+    slot: Slot,
+    ours: () => ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Promise<CreateOutcome> {
+    const { botId, helix, keeper, clock } = this.#deps;
+    const generation = slot.generation;
+    const done = { refreshed: false, conflict: false, zombies: false };
+    const token = await keeper.usable(botId);
+    if (token.kind !== 'token') return tokenTrouble(token);
+    let { accessToken } = token;
+    for (let steps = 0; steps < maxSteps; steps++) {
+      if (isJoin(topic.type)) await pause(clock, this.#pacer.waitMs(clock.now()), signal);
+      const { sessionId } = slot;
+      if (signal.aborted || sessionId === null || slot.generation !== generation)
+        return { kind: 'session_gone' };
+      if (isJoin(topic.type)) this.#pacer.joined(clock.now());
+      const answer = await helix.create(accessToken, {
+        type: topic.type,
+        version: topic.version,
+        condition: topic.condition,
+        sessionId,
+      });
+      if (slot.generation !== generation || !slot.live) return { kind: 'session_gone' };
+      const verdict = createVerdict(answer, { now: clock.now(), refreshed: done.refreshed });
+      if (verdict.do === 'refresh_token') {
+        done.refreshed = true;
+        const renewed = await keeper.renew(botId, accessToken);
+        if (renewed.kind !== 'token') return tokenTrouble(renewed);
+        ({ accessToken } = renewed);
+      } else if (verdict.do === 'resolve_conflict' && !done.conflict) {
+        done.conflict = true;
+        const adopted = await this.#resolveConflict(accessToken, topic, verdict.existingId, slot);
+        if (adopted) return adopted;
+      } else if (verdict.do === 'clear_zombies' && !done.zombies) {
+        done.zombies = true;
+        await this.#clearZombies(accessToken, ours);
+      } else {
+        return final(verdict, slot, generation);
+      }
+    }
+    return { kind: 'retry_later', code: 'unsettled', reason: 'Twitch kept changing its answer' };
+  }
+
+  /** True when the subscription is gone upstream. */
+  async remove(subscriptionId: string): Promise<boolean> {
+    const { botId, helix, keeper, clock } = this.#deps;
+    const token = await keeper.usable(botId);
+    if (token.kind !== 'token') return false;
+    const first = removeVerdict(await helix.remove(token.accessToken, subscriptionId), {
+      now: clock.now(),
+      refreshed: false,
+    });
+    if (first !== 'refresh_token') return first === 'gone';
+    const renewed = await keeper.renew(botId, token.accessToken);
+    if (renewed.kind !== 'token') return false;
+    const again = await helix.remove(renewed.accessToken, subscriptionId);
+    return removeVerdict(again, { now: clock.now(), refreshed: true }) === 'gone';
+  }
+
+  /** The list as the plan wants it: each subscription under the topic that it would be. */
+  toActual(subscriptions: readonly HelixSubscription[]): ActualSubscription[] {
+    const { botId } = this.#deps;
+    return subscriptions.map((each) => ({
+      id: each.id,
+      topicId: topicId({
+        provider: 'twitch',
+        botAccountId: botId,
+        type: each.type,
+        version: each.version,
+        condition: canonicalCondition(each.condition),
+      }),
+      enabled: each.status === 'enabled',
+      status: each.status,
+      sessionId: each.sessionId,
+    }));
+  }
+
+  /**
+   * The existing one, if it is on this very session; otherwise it is removed, so that the next create can succeed. One
+   * on another socket of ours would be confirmed on the wrong one, and its loss would go unnoticed.
+   */
+  async #resolveConflict(
+    accessToken: string,
+    topic: UpstreamTopic,
+    existingId: string | null,
+    slot: Slot,
+  ): Promise<CreateOutcome | undefined> {
+    const { helix } = this.#deps;
+    const listing = await helix.list(accessToken);
+    if (!listing.ok)
+      return {
+        kind: 'retry_later',
+        code: 'conflict',
+        reason: 'it exists already, and Twitch would not say where',
+      };
+    const actual = this.toActual(listing.subscriptions);
+    const same = actual.filter((each) => each.topicId === topic.id || each.id === existingId);
+    const alive = same.find(
+      (each) => each.enabled && each.sessionId !== null && slot.ids.has(each.sessionId),
+    );
+    if (alive) {
+      const cost = listing.subscriptions.find((each) => each.id === alive.id)?.cost ?? 0;
+      return { kind: 'confirmed', subscriptionId: alive.id, cost };
+    }
+    const ids = new Set(same.map((each) => each.id));
+    if (existingId !== null) ids.add(existingId);
+    for (const id of ids) await helix.remove(accessToken, id);
+    return undefined;
+  }
+
+  /** Sockets of an earlier life hold the three places: everything of this user that is not on a session of ours goes. */
+  async #clearZombies(accessToken: string, ours: () => ReadonlySet<string>): Promise<void> {
+    const { helix } = this.#deps;
+    const listing = await helix.list(accessToken);
+    if (!listing.ok) return;
+    for (const each of listing.subscriptions) {
+      // Asked anew each time: a hand-over may have brought a new id meanwhile.
+      const foreign = each.method === 'websocket' && each.sessionId !== null && !ours().has(each.sessionId);
+      if (foreign && each.status === 'enabled') await helix.remove(accessToken, each.id);
+    }
+  }
+}
+
+function tokenTrouble(token: { kind: 'reauth' | 'later'; reason: string }): CreateOutcome {
+  return token.kind === 'reauth'
+    ? { kind: 'reauth' }
+    : { kind: 'retry_later', code: 'token_unavailable', reason: token.reason };
+}
+
+function final(verdict: CreateVerdict, slot: Slot, generation: number): CreateOutcome {
+  switch (verdict.do) {
+    case 'confirm':
+      return { kind: 'confirmed', subscriptionId: verdict.subscriptionId, cost: verdict.cost };
+    case 'reject':
+      return { kind: 'rejected', code: verdict.code, reason: verdict.reason };
+    case 'retry_later':
+      return { kind: 'retry_later', code: verdict.code, reason: verdict.reason };
+    case 'wait':
+      return { kind: 'wait', until: verdict.until };
+    case 'abandon_session':
+      slot.abandon(generation);
+      return { kind: 'session_gone' };
+    case 'resolve_conflict':
+      return {
+        kind: 'retry_later',
+        code: 'conflict',
+        reason: 'it still exists on a session that is not ours',
+      };
+    case 'clear_zombies':
+      return {
+        kind: 'retry_later',
+        code: 'transports_limit',
+        reason: 'Twitch still counts sockets of an earlier session',
+      };
+    case 'refresh_token':
+      return { kind: 'retry_later', code: 'unauthorized', reason: 'Twitch does not accept the token' };
+  }
+}

@@ -1,0 +1,165 @@
+// What is known of one bot's topics: which are confirmed on which socket, which are not covered since when, and what
+// their owners were told. Memory first, then the row, then the event; makes no call to Twitch.
+import { backOffMs } from '../../domain/back-off.ts';
+import type { Confirmation } from '../../domain/plan.ts';
+import { interestEvent, type GapCause, type InterestVerdict } from '../../domain/relay-event.ts';
+import { topicId as topicIdOf } from '../../domain/topic.ts';
+import type { TopicPatch, UpstreamBot, UpstreamTopic } from '../store-port.ts';
+import { Coverage } from './coverage.ts';
+import type { BotUpstreamDeps } from './deps.ts';
+import type { SubscriptionRef } from './frames.ts';
+import { statusMeaning } from './verdict.ts';
+
+export class TopicLedger {
+  /** What delivers on one of our live sessions, by topic id. */
+  readonly confirmed = new Map<string, Confirmation>();
+  readonly coverage: Coverage;
+  readonly #deps: BotUpstreamDeps;
+  readonly #botId: string;
+  /** As Twitch told when it created them. */
+  readonly #costs = new Map<string, number>();
+  readonly #attempts = new Map<string, number>();
+  readonly #revocations: { readonly subscription: SubscriptionRef; readonly at: number }[] = [];
+  #gapsLoaded = false;
+
+  constructor(deps: BotUpstreamDeps, botId: string) {
+    this.#deps = deps;
+    this.#botId = botId;
+    this.coverage = new Coverage({ ...deps, botId });
+  }
+
+  /** Until the rows of an earlier life were read, nothing may be said about coverage. */
+  get gapsLoaded(): boolean {
+    return this.#gapsLoaded;
+  }
+
+  /** Topics that an earlier process held, or knew to be uncovered: not covered until they are confirmed anew. */
+  loadGaps(bot: UpstreamBot, topics: readonly UpstreamTopic[]): void {
+    if (this.#gapsLoaded) return;
+    for (const topic of topics) {
+      if (topic.gapFrom !== null) this.coverage.open(topic.id, topic.gapFrom, topic.gapCause ?? 'restart');
+      else if (topic.subscriptionId !== null) {
+        this.coverage.open(topic.id, Math.max(bot.coveredUntil ?? 0, topic.createdAt), 'restart');
+      }
+    }
+    this.#gapsLoaded = true;
+  }
+
+  /** What the confirmed subscriptions cost together. */
+  cost(): number {
+    return [...this.confirmed.keys()].reduce((sum, topicId) => sum + (this.#costs.get(topicId) ?? 0), 0);
+  }
+
+  topicsOn(slot: number): string[] {
+    return [...this.confirmed].filter(([, each]) => each.slot === slot).map(([topicId]) => topicId);
+  }
+
+  async confirm(
+    topic: UpstreamTopic,
+    slot: number,
+    created: { subscriptionId: string; cost?: number },
+  ): Promise<void> {
+    const at = this.#deps.clock.now();
+    this.#costs.set(topic.id, created.cost ?? this.#costs.get(topic.id) ?? 0);
+    const confirmation = { subscriptionId: created.subscriptionId, slot, at };
+    // Memory first: a session that ends while the row is being written must find the topic among what it loses.
+    this.confirmed.set(topic.id, confirmation);
+    try {
+      await this.#change(topic, 'active', { code: null, reason: null }, { retryAt: null, ...created });
+    } catch (error) {
+      // What the row does not say is not believed either: the next pass creates it, and adopts what exists.
+      if (this.confirmed.get(topic.id) === confirmation) this.confirmed.delete(topic.id);
+      throw error;
+    }
+    if (this.confirmed.get(topic.id) !== confirmation) return;
+    this.#attempts.delete(topic.id);
+    this.coverage.close(topic.id, at);
+  }
+
+  reject(topic: UpstreamTopic, why: { code: string; reason: string }): Promise<void> {
+    return this.#change(topic, 'rejected', why, { retryAt: null, subscriptionId: null });
+  }
+
+  degrade(topic: UpstreamTopic, why: { code: string; reason: string }): Promise<void> {
+    const { clock, random, timings } = this.#deps;
+    const attempt = (this.#attempts.get(topic.id) ?? 0) + 1;
+    this.#attempts.set(topic.id, attempt);
+    return this.#change(topic, 'degraded', why, {
+      retryAt: clock.now() + backOffMs(attempt, timings.backOff, random()),
+    });
+  }
+
+  /** The topic no longer delivers since `from`. */
+  lose(topicId: string, from: number, cause: GapCause): void {
+    this.confirmed.delete(topicId);
+    this.coverage.open(topicId, from, cause);
+  }
+
+  /** Twitch ended the subscription with this status; what that means for the wish. */
+  async ended(topic: UpstreamTopic, status: string): Promise<void> {
+    const meaning = statusMeaning(status);
+    if (meaning === 'session_lost') return;
+    const why = { code: status, reason: `Twitch ended the subscription: ${status}` };
+    await this.#change(topic, meaning, why, { subscriptionId: null });
+    if (status === 'authorization_revoked') this.#deps.checkToken(this.#botId);
+  }
+
+  revocation(subscription: SubscriptionRef, at: number): void {
+    this.#revocations.push({ subscription, at });
+  }
+
+  /** Works off the revocations that came in; true if any changed a row. */
+  async takeRevocations(topics: readonly UpstreamTopic[]): Promise<boolean> {
+    let changed = false;
+    for (let first = this.#revocations[0]; first; first = this.#revocations[0]) {
+      const { subscription, at } = first;
+      const id = topicIdOf({ provider: 'twitch', botAccountId: this.#botId, ...subscription });
+      const known = this.confirmed.get(id);
+      const topic = topics.find((each) => each.id === id);
+      if (topic && (!known || known.subscriptionId === subscription.id)) {
+        this.lose(
+          id,
+          at,
+          statusMeaning(subscription.status) === 'session_lost' ? 'upstream_reconnect' : 'revoked',
+        );
+        await this.ended(topic, subscription.status);
+        changed = true;
+      }
+      this.#revocations.shift();
+    }
+    return changed;
+  }
+
+  /** Nothing is upstream for the topic any more; true if its row is gone too, false if somebody wants it again. */
+  async forget(topicId: string): Promise<boolean> {
+    this.confirmed.delete(topicId);
+    this.coverage.forget(topicId);
+    this.#attempts.delete(topicId);
+    if (await this.#deps.store.forgetTopic(topicId)) return true;
+    await this.#deps.store.updateTopic(topicId, {
+      state: 'pending',
+      subscriptionId: null,
+      gapFrom: null,
+      gapCause: null,
+    });
+    return false;
+  }
+
+  /** Writes a topic's state down and tells the owners of its interests, if it changed. */
+  async #change(
+    topic: UpstreamTopic,
+    state: InterestVerdict,
+    why: { code: string | null; reason: string | null },
+    patch: TopicPatch,
+  ): Promise<void> {
+    const { clock, observer, sink, store } = this.#deps;
+    const { code, reason } = why;
+    await store.updateTopic(topic.id, { state, code, reason, ...patch });
+    if (topic.state === state) return;
+    observer.topicState({ botId: this.#botId, topicId: topic.id, type: topic.type, state, code, reason });
+    const verdict = { state, code, reason, retryAt: patch.retryAt ?? undefined };
+    for (const interest of await store.interestsOf(topic.id)) {
+      void sink.declare(interestEvent(interest, verdict, clock.now())).catch(() => undefined);
+    }
+  }
+}

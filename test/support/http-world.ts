@@ -1,0 +1,167 @@
+// The HTTP surface on a real listener over the real store, log and feed; only the platform is a stand-in.
+import { createApp } from '../../src/http/app.ts';
+import type { BotStatus, HttpDeps } from '../../src/http/port.ts';
+import { listen, type Listener } from '../../src/http/server.ts';
+import { Audience } from '../../src/fanout/audience.ts';
+import { createFeed } from '../../src/fanout/feed.ts';
+import type { EventFeed } from '../../src/delivery/port.ts';
+import { openLog, type PostgresLog } from '../../src/log/postgres-log.ts';
+import { createReader } from '../../src/log/reader.ts';
+import { openTail } from '../../src/log/tail.ts';
+import { createLogger } from '../../src/observability/logger.ts';
+import { createMetrics } from '../../src/observability/metrics.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import type { Database } from '../../src/store/database.ts';
+import { createSealer } from '../../src/store/seal.ts';
+import { createStore, type Store } from '../../src/store/store.ts';
+import { catalogue, eventTypes } from '../../src/upstream/twitch/catalog.ts';
+import { RelayError } from '../../src/domain/errors.ts';
+
+export const adminKey = 'admin-key-of-the-tests';
+
+export interface HttpWorld extends AsyncDisposable {
+  readonly url: string;
+  readonly listener: Listener;
+  readonly store: Store;
+  readonly log: PostgresLog;
+  readonly feed: EventFeed;
+  readonly lines: string[];
+  readonly stopping: AbortController;
+  /** Consumers watching for a wake-up right now. */
+  watching(): number;
+  status: BotStatus;
+  admin(method: string, path: string, body?: unknown): Promise<Response>;
+  service(name?: string): Promise<ServiceCaller>;
+}
+
+export interface ServiceCaller {
+  readonly id: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  call(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response>;
+}
+
+const idle: BotStatus = {
+  session: { state: 'none', sockets: 0, connected_at: null, last_frame_at: null, reconnects: 0 },
+  healthy: true,
+  detail: 'nothing is wanted',
+  usage: null,
+};
+
+/** `replace` swaps any dependency, as a fault that a test arms. */
+export async function httpWorld(
+  database: Database,
+  replace: (deps: HttpDeps) => Partial<HttpDeps> = () => ({}),
+): Promise<HttpWorld> {
+  const store = createStore(database, createSealer([Buffer.alloc(32, 7).toString('base64')]), systemClock);
+  const log = await openLog({ pool: database.pool });
+  const tail = await openTail({ log, clock: systemClock });
+  const audience = new Audience({
+    async loadInterests(ids) {
+      const rows = await store.interests.filters();
+      return ids ? rows.filter((row) => ids.includes(row.serviceAccountId)) : rows;
+    },
+  });
+  await audience.reload();
+  const real = createFeed({
+    reader: createReader({ log, tail }),
+    audience,
+    keepMs: { chat: 86_400_000, standard: 604_800_000 },
+  });
+  let watchers = 0;
+  const feed: EventFeed = {
+    ...real,
+    watch(serviceAccountId, wake) {
+      watchers += 1;
+      const unwatch = real.watch(serviceAccountId, wake);
+      return () => {
+        watchers -= 1;
+        unwatch();
+      };
+    },
+  };
+  const lines: string[] = [];
+  const stopping = new AbortController();
+  const acked = new Map<string, number>();
+  const state = { status: idle };
+  const deps: HttpDeps = {
+    adminKey,
+    clock: systemClock,
+    log: createLogger({
+      level: 'debug',
+      format: 'json',
+      destination: { write: (line) => void lines.push(line) },
+    }),
+    store,
+    feed,
+    audience,
+    catalogue,
+    eventTypes,
+    upstream: { botStatus: () => state.status },
+    async importBot(body) {
+      if (body.access_token === 'bad')
+        throw new RelayError('token_invalid', 422, 'Twitch does not know this token');
+      const grant = { twitchUserId: '900', twitchLogin: 'botty', scopes: ['user:read:chat'] };
+      const tokens = { accessToken: body.access_token, refreshToken: null, expiresAt: null };
+      return (await store.bots.upsert({ ...grant, ...tokens, name: body.name })).bot;
+    },
+    async lookupUser(_botId, login) {
+      return login === 'forsen' ? { id: '22484632', login } : undefined;
+    },
+    consumerActions: {
+      async ack(serviceAccountId, name, seq) {
+        await store.consumers.open(serviceAccountId, name, { startSeq: 0 });
+        await store.consumers.save([
+          { serviceAccountId, name, ackedSeq: seq, sentSeq: seq, attempt: 1, open: false },
+        ]);
+        acked.set(name, Math.max(acked.get(name) ?? 0, seq));
+        return acked.get(name) ?? 0;
+      },
+      connected: () => false,
+    },
+    readiness: [{ name: 'database', check: async () => ({ ok: true, detail: 'answers' }) }],
+    metrics: createMetrics({ log: () => ({ head: feed.head(), floors: log.floors() }) }),
+    stopping: stopping.signal,
+  };
+  const listener = await listen({
+    app: createApp({ ...deps, ...replace(deps) }),
+    host: '127.0.0.1',
+    port: 0,
+  });
+  const request =
+    (headers: Record<string, string>) =>
+    (method: string, path: string, body?: unknown, signal?: AbortSignal) =>
+      fetch(`${listener.url}${path}`, {
+        method,
+        headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+        ...(signal ? { signal } : {}),
+      });
+  return {
+    url: listener.url,
+    listener,
+    store,
+    log,
+    feed,
+    lines,
+    stopping,
+    watching: () => watchers,
+    get status() {
+      return state.status;
+    },
+    set status(status) {
+      state.status = status;
+    },
+    admin: request({ 'x-admin-key': adminKey }),
+    async service(name = 'worker') {
+      const { service, clientSecret } = await store.services.create(name);
+      const headers = { 'x-client-id': service.clientId, 'x-client-secret': clientSecret };
+      return { id: service.id, clientId: service.clientId, clientSecret, call: request(headers) };
+    },
+    async [Symbol.asyncDispose]() {
+      stopping.abort();
+      await listener.close();
+      await store.close();
+    },
+  };
+}

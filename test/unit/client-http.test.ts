@@ -1,0 +1,139 @@
+// The client's calls over HTTP: paths, pages, parsed answers, and errors that say what went wrong without a secret.
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { createAdminClient, createRelayClient, isGap, RelayApiError } from '../../src/client/index.ts';
+import { eventOf, problemOf, scriptedRelay, secret } from './client-scripted-relay.ts';
+import type { ScriptedRelay } from './client-scripted-relay.ts';
+
+let relay: ScriptedRelay;
+beforeEach(async () => {
+  relay = await scriptedRelay();
+});
+afterEach(async () => {
+  await relay[Symbol.asyncDispose]();
+});
+
+const uuid = '8f14e45f-ceea-4672-a1b2-93f8d3a1c001';
+const interest = (state: string, more: object = {}) => ({
+  id: uuid,
+  service_account_id: uuid,
+  bot_account_id: uuid,
+  event_type: 'channel.follow',
+  version: '2',
+  condition: { broadcaster_user_id: '1' },
+  broadcaster_user_id: '1',
+  transport: 'websocket',
+  webhook_url: null,
+  topic_id: uuid,
+  state,
+  reason: null,
+  created_at: '2026-11-21T03:00:00.000Z',
+  ...more,
+});
+const wish = { bot_account_id: uuid, event_type: 'channel.follow', transport: 'websocket' } as const;
+
+it('refuses a login that cannot work', () => {
+  const login = { clientId: 'a', clientSecret: 'b' };
+  expect(() => createRelayClient({ url: 'ftp://x', ...login })).toThrow(/^url: /);
+  expect(() => createRelayClient({ url: 'http://me:secret@x', ...login })).toThrow(/^url: (?!.*secret)/);
+  expect(() => createRelayClient({ url: relay.url, clientId: '', clientSecret: 'b' })).toThrow(/clientId/);
+  expect(() => createAdminClient({ url: relay.url, adminKey: '' })).toThrow(/adminKey/);
+});
+
+it('turns a problem document into an error with its members and without the secret', async () => {
+  const errors = [{ path: 'event_type', message: 'unknown; did you mean channel.follow?' }];
+  relay.answer = () => ({
+    ...problemOf(429, 'over_budget', 'no', { errors }),
+    headers: { 'retry-after': '7' },
+  });
+  const error = await relay
+    .client()
+    .interests.create(wish)
+    .catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(RelayApiError);
+  expect(error).toMatchObject({
+    status: 429,
+    code: 'over_budget',
+    detail: 'no',
+    errors,
+    requestId: 'r-1',
+    retryAfterMs: 7_000,
+  });
+  expect(String(error)).toContain('event_type: unknown');
+  expect(String(error) + JSON.stringify(error)).not.toContain(secret);
+});
+
+it('tells an answer that is no problem, one that has not the promised shape, and no answer apart', async () => {
+  const codeOf = (work: Promise<unknown>) =>
+    work.then(
+      () => 'resolved',
+      (error: unknown) => (error instanceof RelayApiError ? error.code : 'another error'),
+    );
+  expect(await codeOf(relay.client().bots())).toBe('http_404');
+  relay.answer = () => ({ status: 200, body: { bots: 'many' } });
+  expect(await codeOf(relay.client().bots())).toBe('unexpected_answer');
+  const gone = createRelayClient({ url: 'http://127.0.0.1:1', clientId: 'a', clientSecret: secret });
+  expect(await codeOf(gone.bots())).toBe('unreachable');
+});
+
+it('follows the pages of a list, and only by their query', async () => {
+  relay.answer = (path) =>
+    path.includes('after=')
+      ? { status: 200, body: [interest('pending')] }
+      : {
+          status: 200,
+          body: [interest('active')],
+          headers: { link: '<http://elsewhere.invalid/v1/interests?limit=1&after=x>; rel="next"' },
+        };
+  const all = await relay.client().interests.list();
+  expect(all.map(({ state }) => state)).toEqual(['active', 'pending']);
+  expect(relay.requests.map(({ path }) => path)).toEqual([
+    '/v1/interests?limit=1000',
+    '/v1/interests?limit=1&after=x',
+  ]);
+});
+
+it('ensures an interest until it is active, and keeps the secret of the call that made it', async () => {
+  const answers = [
+    interest('pending', { webhook_secret: 'whsec_x' }),
+    interest('pending'),
+    interest('active'),
+  ];
+  relay.answer = () => ({ status: 200, body: answers.shift() });
+  const made = await relay.client().interests.ensure(wish);
+  expect(made).toMatchObject({ state: 'active', webhook_secret: 'whsec_x' });
+});
+
+it('rejects with the reason when an interest is refused, and when the time is up', async () => {
+  const { interests } = relay.client();
+  relay.answer = () => ({ status: 200, body: interest('rejected', { reason: 'banned' }) });
+  await expect(interests.ensure(wish)).rejects.toMatchObject({ state: 'rejected', reason: 'banned' });
+  relay.answer = () => ({ status: 200, body: interest('pending') });
+  await expect(interests.ensure(wish, { withinMs: 0 })).rejects.toMatchObject({ state: 'pending' });
+});
+
+it('pulls, acknowledges and administrates over the documented paths', async () => {
+  const gap = { cause: 'restart', bot_account_id: null, topic_ids: [], from: 'a', to: 'b' };
+  const view = { name: 'o v', position: 'c', head: 'c', behind_events: 0, connected: true, updated_at: 't' };
+  relay.answer = (path) => {
+    if (path.startsWith('/v1/events')) {
+      const event = { ...eventOf(1), provider: 'relay', type: 'relay.gap', event: gap };
+      return { status: 200, body: { events: [event], next: 'c1', head: 'c1' } };
+    }
+    if (path.startsWith('/v1/consumers')) return { status: 200, body: view };
+    return { status: 200, body: { deleted: true } };
+  };
+  const client = relay.client();
+  const page = await client.pull({ after: 'c0', limit: 5, types: ['a', 'b'], wait: 1 });
+  const [event] = page.events;
+  expect(event && isGap(event) && event.event.cause).toBe('restart');
+  await client.ack('o v', 'c1');
+  await client.interests.remove(uuid);
+  await createAdminClient({ url: `${relay.url}/prefix/`, adminKey: 'k' }).serviceAccounts.remove('svc');
+  expect(relay.requests.map(({ method, path, body }) => [method, path, body])).toEqual([
+    ['GET', '/v1/events?after=c0&limit=5&types=a%2Cb&wait=1', ''],
+    ['POST', '/v1/consumers/o%20v/ack', '{"cursor":"c1"}'],
+    ['DELETE', `/v1/interests/${uuid}`, ''],
+    ['DELETE', '/prefix/v1/admin/service-accounts/svc', ''],
+  ]);
+  expect(relay.requests.at(-1)?.headers['x-admin-key']).toBe('k');
+});
