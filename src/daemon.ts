@@ -24,6 +24,7 @@ import { defaultTimings, type Timings } from './upstream/twitch/timings.ts';
 import { createTwitchUpstream } from './upstream/twitch/twitch-upstream.ts';
 import { followStore, loadInterests } from './wiring/audience.ts';
 import {
+  countingSink,
   gaugeSources,
   gatewayObserver,
   ingestObserver,
@@ -108,7 +109,7 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
   const told = createBusinessEvents(metrics, log, new Set(eventTypes.map(({ type }) => type)));
 
   const { database, store } = await openStore(config, overrides, context);
-  const { reader, audience, feed, ingest } = await openStages(config, overrides, context, {
+  const { reader, retention, audience, feed, ingest } = await openStages(config, overrides, context, {
     database,
     store,
     told,
@@ -123,12 +124,12 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
     timings: overrides.timings ?? defaultTimings,
     store: upstreamStore(store),
     tokens: tokenStore(store),
-    sink: ingest,
+    sink: countingSink(ingest, told),
     observer: upstreamObserver(told, log),
   });
   closing.push(() => upstream.stop());
-  closing.push(followStore(store, audience, upstream, log));
-  Object.assign(live, { reader, ingest, upstream } satisfies Live);
+  closing.push(followStore({ store, audience, upstream, clock, log }));
+  Object.assign(live, { reader, retention, ingest, upstream } satisfies Live);
 
   const stopping = new AbortController();
   const app = createApp({
@@ -226,5 +227,5 @@ async function openStages(
     await Promise.all(running);
   });
   closing.push(() => ingest.stop());
-  return { reader, audience, feed, ingest };
+  return { reader, retention, audience, feed, ingest };
 }

@@ -45,6 +45,7 @@ export class Link {
   #error: LinkEnd['error'];
   #comeBackAt: number | undefined;
   #paused = false;
+  readonly #cancelHello: () => void;
 
   constructor(socket: SocketLike, listener: LinkListener, deps: LinkDeps) {
     this.#socket = socket;
@@ -53,9 +54,7 @@ export class Link {
     this.ended = new Promise((resolve) => {
       this.#settle = resolve;
     });
-    this.#after(helloWithinMs, () => {
-      if (this.#state === 'opening') this.#giveUp('no hello in time');
-    });
+    this.#cancelHello = this.#after(helloWithinMs, () => this.#giveUp('no hello in time'));
     socket.addEventListener('message', ({ data }) => this.#onMessage(data));
     socket.addEventListener('close', ({ code, reason }) => this.#end(code, reason));
     // A close event follows every error; the error itself says nothing that a browser would let us see.
@@ -126,6 +125,7 @@ export class Link {
     if (this.#state !== 'opening') throw new RelayProtocolError('a second hello');
     if (this.#socket.protocol !== subprotocol) throw new RelayProtocolError(`expected ${subprotocol}`);
     this.#state = 'live';
+    this.#cancelHello();
     this.#helloAt = this.#lastFrameAt;
     this.#watchSilence(silentHeartbeats * hello.heartbeat_ms);
     this.#listener.hello(hello);
@@ -178,12 +178,17 @@ export class Link {
     });
   }
 
-  #after(delayMs: number, fn: () => void): void {
-    const cancel = this.#deps.clock.after(delayMs, () => {
+  #after(delayMs: number, fn: () => void): () => void {
+    const stop = this.#deps.clock.after(delayMs, () => {
       this.#timers.delete(cancel);
-      if (this.#state !== 'ended') fn();
+      fn();
     });
+    const cancel = () => {
+      this.#timers.delete(cancel);
+      stop();
+    };
     this.#timers.add(cancel);
+    return cancel;
   }
 }
 

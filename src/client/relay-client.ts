@@ -18,7 +18,7 @@ import type { ClientClock } from './clock.ts';
 import { wallClock } from './clock.ts';
 import type { ServiceCredentials } from './credentials.ts';
 import { buyWsToken, serviceHeaders } from './credentials.ts';
-import { RelayInterestError } from './errors.ts';
+import { RelayApiError, RelayInterestError } from './errors.ts';
 import type { EventsOptions } from './events-options.ts';
 import type { Http } from './http.ts';
 import { baseUrlOf, createHttp } from './http.ts';
@@ -130,9 +130,7 @@ export function createRelayClient(
     ...reader({
       ...base,
       token: (signal) => buyWsToken(http, signal),
-      checkCursor: async (after, signal) => {
-        await http.call('/v1/events', eventsPage, { query: { after, limit: 1 }, signal });
-      },
+      checkCursor: (after, signal) => checkCursor(http, after, signal),
     }),
     ...calls(http),
     interests: interests(http, clock),
@@ -147,6 +145,15 @@ function reader(deps: StreamDeps): RelayReader {
       for await (const delivery of deliveries(options)) yield delivery.event;
     },
   };
+}
+
+/** Rejects if the relay says that it cannot go on from there; what else may be wrong shows at the next handshake. */
+async function checkCursor(http: Http, after: string, signal: AbortSignal): Promise<void> {
+  try {
+    await http.call('/v1/events', eventsPage, { query: { after, limit: 1 }, signal });
+  } catch (error) {
+    if (error instanceof RelayApiError && (error.status === 400 || error.status === 410)) throw error;
+  }
 }
 
 function calls(http: Http): Omit<RelayClient, keyof RelayReader | 'interests'> {

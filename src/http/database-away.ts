@@ -1,8 +1,8 @@
 // Tells "the database does not answer" from every other fault. Pure. Never decides by the prose of a message, save for
 // pg's own faults that carry no code.
 
-/** Connection exceptions (class 08), shutting down or starting up, and no connection slot left. */
-const sqlStates = /^(08...|57P0[123]|53300)$/;
+/** Connection exceptions (class 08), cut off by the time limit, shutting down or starting up, no slot left. */
+const sqlStates = /^(08...|57014|57P0[123]|53300)$/;
 const networkCodes = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

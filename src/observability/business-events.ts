@@ -33,14 +33,6 @@ function upstreamEvents(metrics: Metrics, log: Logger, knownTypes: ReadonlySet<s
     notificationReceived(type: string): void {
       metrics.notifications.inc({ type: knownTypes.has(type) ? type : unknownType });
     },
-    duplicateSeen(bot: string, messageId: string): void {
-      metrics.duplicates.inc();
-      log.debug({ bot, message_id: messageId }, 'notification seen before');
-    },
-    unwantedSeen(bot: string, type: string): void {
-      metrics.unwanted.inc();
-      log.debug({ bot, type }, 'notification that no interest asks for');
-    },
     /** Counted every time; `first` of its kind is also logged. */
     malformedFrame(bot: string, fault: string, first: boolean): void {
       metrics.malformed.inc();
@@ -67,10 +59,6 @@ function logEvents(metrics: Metrics, log: Logger) {
     appendFailed(fault: string, error: unknown): void {
       metrics.appendFailures.inc();
       log.warn({ fault, err: error }, 'the log cannot be written; events are held back');
-    },
-    retentionRemoved(retentionClass: string, events: number): void {
-      metrics.retentionRemoved.inc({ class: retentionClass }, events);
-      if (events > 0) log.info({ class: retentionClass, events }, 'retention removed events');
     },
   };
 }

@@ -16,11 +16,21 @@ const prefix = 'relay_';
 export interface GaugeSources {
   readonly bots?: () => readonly BotGauges[];
   readonly log?: () => { readonly head: number; readonly floors: Readonly<Record<string, number>> };
-  /** Notifications that wait for their commit. */
-  readonly pendingEvents?: () => number;
+  /** What became of notifications since the start, and how many wait for their commit. */
+  readonly ingest?: () => IngestCounts;
+  /** Events that retention has removed since the start, by class. */
+  readonly removed?: () => Readonly<Record<string, number>>;
   readonly connections?: () => Readonly<Record<string, number>>;
   /** Of the open consumer that is furthest behind. */
   readonly maxConsumerLag?: () => number;
+}
+
+export interface IngestCounts {
+  readonly pending: number;
+  readonly duplicatesTotal: number;
+  readonly unwantedTotal: number;
+  readonly droppedTotal: number;
+  readonly refusedTotal: number;
 }
 
 export interface BotGauges {
@@ -65,8 +75,6 @@ function upstreamCounters(registry: Registry) {
     reconnects: counter(registry, 'upstream_reconnects_total', 'New upstream sockets, by cause', ['cause']),
     gaps: counter(registry, 'gaps_total', 'Declared windows of possible loss, by cause', ['cause']),
     notifications: counter(registry, 'notifications_total', 'Notifications received, by type', ['type']),
-    duplicates: counter(registry, 'notifications_duplicate_total', 'Notifications seen before'),
-    unwanted: counter(registry, 'notifications_unwanted_total', 'Notifications that no interest asks for'),
     malformed: counter(registry, 'upstream_malformed_frames_total', 'Upstream frames that could not be read'),
     verdicts: counter(registry, 'topic_verdicts_total', 'What became of subscriptions, by state', ['state']),
   };
@@ -87,7 +95,6 @@ function logMetrics(registry: Registry) {
       [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
     ),
     appendFailures: counter(registry, 'log_append_failures_total', 'Commits that failed and are tried again'),
-    retentionRemoved: counter(registry, 'log_retention_removed_total', 'Events removed, by class', ['class']),
   };
 }
 
@@ -95,13 +102,6 @@ function deliveryMetrics(registry: Registry) {
   return {
     eventsSent: counter(registry, 'events_sent_total', 'Events handed to consumers', ['protocol']),
     closes: counter(registry, 'connection_closes_total', 'Closed consumer sockets, by code', ['code']),
-    deliverySeconds: histogram(
-      registry,
-      'delivery_latency_seconds',
-      "From the platform's timestamp to the consumer's socket",
-      [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60],
-      ['protocol'],
-    ),
     refusedLogins: counter(registry, 'refused_logins_total', 'Log-ins that were refused'),
   };
 }
@@ -139,6 +139,19 @@ function gauges(registry: Registry, sources: GaugeSources) {
       for (const [key, value] of Object.entries(read() ?? {})) own.set({ [label]: key }, value);
     });
   const { log } = sources;
+  const ingest = () => sources.ingest?.();
+  /** A counter that somebody else keeps. */
+  const total = (name: string, help: string, read: (counts: IngestCounts) => number) =>
+    new Counter({
+      name: `${prefix}${name}`,
+      help,
+      registers: [registry],
+      collect() {
+        const counts = ingest();
+        this.reset();
+        this.inc(counts ? read(counts) : 0);
+      },
+    });
   return {
     sessions: ofBots('upstream_sessions', 'Live upstream sockets', (bot) => bot.sessions),
     frameAge: ofBots('upstream_last_frame_age_seconds', 'Since the last frame', (bot) => bot.lastFrameAgeS),
@@ -146,7 +159,34 @@ function gauges(registry: Registry, sources: GaugeSources) {
     cost: ofBots('upstream_cost', 'Cost in use', (bot) => bot.cost),
     head: scalar('log_head', 'Highest committed position', log && (() => log().head)),
     floors: labelled('log_floor', 'Removed up to here', 'class', () => log?.().floors),
-    pending: scalar('ingest_pending_events', 'Notifications waiting for their commit', sources.pendingEvents),
+    pending: scalar(
+      'ingest_pending_events',
+      'Notifications waiting for their commit',
+      () => ingest()?.pending ?? 0,
+    ),
+    duplicates: total(
+      'notifications_duplicate_total',
+      'Notifications seen before',
+      (counts) => counts.duplicatesTotal,
+    ),
+    unwanted: total(
+      'notifications_unwanted_total',
+      'Notifications that no interest asks for',
+      (counts) => counts.unwantedTotal,
+    ),
+    dropped: total(
+      'notifications_dropped_total',
+      'Notifications dropped while the database was away; a gap says so',
+      (counts) => counts.droppedTotal,
+    ),
+    refused: total(
+      'notifications_refused_total',
+      'Notifications the database never takes',
+      (counts) => counts.refusedTotal,
+    ),
+    removed: labelled('log_removed_events', 'Events removed by retention since the start', 'class', () =>
+      sources.removed?.(),
+    ),
     connections: labelled('connections', 'Open sockets', 'protocol', () => sources.connections?.()),
     lag: scalar(
       'consumer_lag_max_events',

@@ -2,6 +2,7 @@
 // here first and upstream afterwards: nothing that Twitch sends for it may find nobody who wants it.
 import type { Audience } from '../fanout/audience.ts';
 import type { InterestRow } from '../fanout/port.ts';
+import { pause, type Clock } from '../runtime/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Store, StoreChange } from '../store/store.ts';
 import type { TwitchUpstream } from '../upstream/twitch/twitch-upstream.ts';
@@ -12,13 +13,30 @@ export async function loadInterests(store: Store, serviceIds?: readonly string[]
   return rows.flat();
 }
 
-/** Returns the stop. */
-export function followStore(
-  store: Store,
+interface Followed {
+  readonly store: Store;
+  readonly audience: Audience;
+  readonly upstream: TwitchUpstream;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** A change that was not heard of (a failed read, another process's write) takes effect after this at the latest. */
+const rereadEveryMs = 30_000;
+
+async function rereadRegularly(
   audience: Audience,
-  upstream: TwitchUpstream,
+  clock: Clock,
   log: Logger,
-): () => Promise<void> {
+  signal: AbortSignal,
+): Promise<void> {
+  while ((await pause(clock, rereadEveryMs, signal)) === 'elapsed') {
+    await audience.reload().catch((err: unknown) => log.warn({ err }, 'interests could not be read'));
+  }
+}
+
+/** Returns the stop. */
+export function followStore({ store, audience, upstream, clock, log }: Followed): () => Promise<void> {
   const reload = async (change: StoreChange) => {
     if (change.kind === 'interests') await audience.reload(change.serviceAccountIds);
     else if (change.kind === 'service') await audience.reload([change.serviceAccountId]);
@@ -43,8 +61,12 @@ export function followStore(
       .finally(() => running.delete(work));
     running.add(work);
   });
+  const stop = new AbortController();
+  const regular = rereadRegularly(audience, clock, log, stop.signal);
   return async () => {
     unsubscribe();
+    stop.abort();
+    await regular;
     await Promise.all(running);
   };
 }

@@ -2,16 +2,21 @@
 import type { GatewayHandle, GatewayObserver } from '../delivery/gateway/index.ts';
 import type { Ingest, IngestObserver } from '../ingest/ingest.ts';
 import type { LogReader } from '../log/port.ts';
+import type { Retention } from '../log/retention.ts';
 import type { BusinessEvents } from '../observability/business-events.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { GaugeSources } from '../observability/metrics.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { UpstreamObserver } from '../upstream/observer.ts';
+import type { UpstreamSink } from '../upstream/port.ts';
 import type { TwitchUpstream } from '../upstream/twitch/twitch-upstream.ts';
+
+const nothingYet = { pending: 0, duplicatesTotal: 0, unwantedTotal: 0, droppedTotal: 0, refusedTotal: 0 };
 
 /** The running parts that gauges look at; filled in as they come up. */
 export interface Live {
   reader?: LogReader;
+  retention?: Pick<Retention, 'counts'>;
   ingest?: Ingest;
   upstream?: TwitchUpstream;
   gateway?: GatewayHandle;
@@ -27,7 +32,8 @@ export const gaugeSources = (live: Live, clock: Clock): GaugeSources => ({
       cost: status.cost,
     })),
   log: () => ({ head: live.reader?.head() ?? 0, floors: live.reader?.floors() ?? {} }),
-  pendingEvents: () => live.ingest?.stats().pending ?? 0,
+  ingest: () => live.ingest?.stats() ?? nothingYet,
+  removed: () => live.retention?.counts.removed ?? {},
   connections: () => live.gateway?.stats().connections ?? {},
   maxConsumerLag: () => live.gateway?.stats().maxBehind ?? 0,
 });
@@ -85,3 +91,13 @@ export function upstreamObserver(told: BusinessEvents, log: Logger): UpstreamObs
       log.warn({ bot: botId, err: error }, 'reconciling failed and is tried again'),
   };
 }
+
+/** The sink that upstream fills, with every notification counted by its type on the way. */
+export const countingSink = (ingest: Ingest, told: BusinessEvents): UpstreamSink => ({
+  notification(notification) {
+    told.notificationReceived(notification.type);
+    ingest.notification(notification);
+  },
+  declare: (draft) => ingest.declare(draft),
+  durableUntil: (botAccountId, at) => ingest.durableUntil(botAccountId, at),
+});

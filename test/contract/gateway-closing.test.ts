@@ -334,9 +334,8 @@ test('drain: told, spread out, closed with 1012, and nobody gets in meanwhile', 
   const drained = rig.gateway.drain({ withinMs: 10_000, reason: 'upgrade' });
   await relay.until('told', () => relay.of('reconnect').length === 1);
   await late.until('told', () => late.of('reconnect').length === 1);
-  expect([relay, late].map((client) => client.of('reconnect')[0]?.['in_ms']).toSorted()).toEqual([
-    1_000, 9_000,
-  ]);
+  const dates = [relay, late].map((client) => client.of('reconnect')[0]?.['in_ms']);
+  expect(new Set(dates)).toEqual(new Set([1_000, 9_000]));
   expect(relay.of('reconnect')[0]).toMatchObject({ reason: 'upgrade' });
   late.ack(cursorOf(2));
   using refused = relayClient(rig);

@@ -79,7 +79,7 @@ export class MemoryFeed implements EventFeed {
       this.records.push(record);
       added.push(record);
     }
-    for (const wakes of this.#watchers.values()) for (const wake of [...wakes]) wake();
+    for (const wakes of this.#watchers.values()) for (const wake of wakes) wake();
     return added;
   }
 

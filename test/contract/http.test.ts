@@ -213,7 +213,7 @@ describe('bots and types', () => {
     });
     const mine = shapes.accessibleBots.parse(await (await worker.call('GET', '/v1/bots/accessible')).json());
     expect(mine.bots[0]).not.toHaveProperty('session');
-    const types = await (await worker.call('GET', '/v1/eventsub/subscription-types')).json();
+    const types: unknown = await (await worker.call('GET', '/v1/eventsub/subscription-types')).json();
     expect(shapes.subscriptionTypeView.array().parse(types)).toHaveLength(88);
   });
 
@@ -404,7 +404,7 @@ describe('consumers and browser tokens', () => {
     const ack = await worker.call('POST', '/v1/consumers/desk/ack', { cursor: events[0]?.cursor });
     const view = shapes.consumerView.parse(await ack.json());
     expect([view.name, view.position, view.behind_events]).toEqual(['desk', events[0]?.cursor, 1]);
-    const listed = await (await worker.call('GET', '/v1/consumers')).json();
+    const listed: unknown = await (await worker.call('GET', '/v1/consumers')).json();
     expect(shapes.consumerView.array().parse(listed)).toHaveLength(1);
     await problem(await worker.call('POST', '/v1/consumers/a%20b/ack', { cursor: 'x' }), 422, 'validation');
     await problem(await worker.call('POST', '/v1/consumers/desk/ack', { cursor: 'x' }), 422, 'validation');

@@ -19,6 +19,7 @@ const limits = {
   handoverRetryMs: 1_000,
 };
 const at = 1_000_000;
+const timers: readonly SessionTimer[] = ['handshake', 'welcome', 'keepalive', 'handover', 'retry'];
 
 /** Each phase, and handing_over also as it is while no next socket exists. */
 type Situation = SessionPhase | 'handing_over, between tries' | 'handing_over, url dead';
@@ -89,22 +90,9 @@ function inputOf(name: InputName, state: SessionState): SessionInput {
   if (name.startsWith('reconnect')) return { type: 'reconnect', socket, url: 'wss://other', at: at + 1 };
   if (name === 'next closed with 4007') return { type: 'closed', socket, code: 4007 };
   if (name.endsWith('closed')) return { type: 'closed', socket, code: 1006 };
-  switch (name) {
-    case 'handshake timeout':
-      return { type: 'timeout', timer: 'handshake', at: at + 1 };
-    case 'welcome timeout':
-      return { type: 'timeout', timer: 'welcome', at: at + 1 };
-    case 'handover timeout':
-      return { type: 'timeout', timer: 'handover', at: at + 1 };
-    case 'retry timeout':
-      return { type: 'timeout', timer: 'retry', at: at + 1 };
-    case 'keepalive timeout, silent':
-      return { type: 'timeout', timer: 'keepalive', at: at + 12_000 };
-    case 'keepalive timeout, not silent':
-      return { type: 'timeout', timer: 'keepalive', at: at + 11_999 };
-    default:
-      return { type: 'stop' };
-  }
+  const timer = timers.find((each) => name.startsWith(`${each} timeout`));
+  const silent = name === 'keepalive timeout, silent';
+  return timer ? { type: 'timeout', timer, at: at + (silent ? 12_000 : 11_999) } : { type: 'stop' };
 }
 
 function show(effect: SessionEffect): string {

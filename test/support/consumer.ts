@@ -73,9 +73,11 @@ export class TestConsumer implements AsyncDisposable {
     });
   }
 
-  /** Waits for an event of that type. */
-  gotType(type: string): Promise<RelayEvent> {
-    return until(() => this.events.find((event) => event.type === type), {
+  /** Waits for an event of that type, with these members in its `event`. */
+  gotType(type: string, members: Readonly<Record<string, unknown>> = {}): Promise<RelayEvent> {
+    const fits = ({ event }: RelayEvent) =>
+      Object.entries(members).every(([name, value]) => (event as Record<string, unknown>)[name] === value);
+    return until(() => this.events.find((event) => event.type === type && fits(event)), {
       what: `an event of type ${type}`,
     });
   }

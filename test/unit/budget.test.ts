@@ -41,10 +41,8 @@ describe('the budget', () => {
   test('free topics fit up to 900, paid ones up to a cost of 10', () => {
     const chats = Array.from({ length: subscriptionLimit }, () => chat);
     expect(fits(chats.slice(1), chat, nobody).ok).toBe(true);
-    expect(fits(chats, chat, nobody)).toMatchObject({
-      ok: false,
-      message: expect.stringContaining('900 of 900 used, 0 free'),
-    });
+    const full = fits(chats, chat, nobody);
+    expect(full.ok ? '' : full.message).toContain('900 of 900 used, 0 free');
     const paid = Array.from({ length: 10 }, (_, n) => online(String(n)));
     expect(fits(paid, online('x'), nobody)).toMatchObject({ ok: false, code: 'budget_exceeded' });
     expect(fits(paid, chat, nobody).ok).toBe(true);

@@ -72,15 +72,20 @@ export const eventOf = (number: number) => ({
   event: { number },
 });
 
+interface Answer {
+  status: number;
+  body: unknown;
+  headers?: Record<string, string>;
+}
+
 export class ScriptedRelay implements AsyncDisposable {
   readonly visits: Visit[] = [];
   readonly requests: { method: string; path: string; headers: IncomingMessage['headers']; body: string }[] =
     [];
   /** Answers calls other than the token's; undefined: 404. */
-  answer: (path: string) => { status: number; body: unknown; headers?: Record<string, string> } | undefined =
-    () => undefined;
+  answer: (path: string) => Answer | undefined = () => undefined;
   /** What the token call answers instead of a token. */
-  tokenRefusals: { status: number; body: unknown; headers?: Record<string, string> }[] = [];
+  tokenRefusals: Answer[] = [];
   /** Refuse this many handshakes before the upgrade. */
   refuseUpgrades = 0;
   readonly #server: Server;
@@ -122,8 +127,11 @@ export class ScriptedRelay implements AsyncDisposable {
     const path = req.url ?? '/';
     this.requests.push({ method: req.method ?? '', path, headers: req.headers, body });
     const isToken = path === '/v1/ws-token';
-    const token = () => ({ status: 200, body: { ws_token: `t${++this.#tokens}`, expires_in_seconds: 120 } });
-    const answer = isToken ? (this.tokenRefusals.shift() ?? token()) : this.answer(path);
+    const token = (): Answer => ({
+      status: 200,
+      body: { ws_token: `t${++this.#tokens}`, expires_in_seconds: 120 },
+    });
+    const answer: Answer | undefined = isToken ? (this.tokenRefusals.shift() ?? token()) : this.answer(path);
     res.writeHead(answer?.status ?? 404, { 'content-type': 'application/json', ...answer?.headers });
     res.end(JSON.stringify(answer?.body ?? { not: 'a problem' }));
   }

@@ -172,9 +172,9 @@ describe('acknowledging', () => {
       .events({ ack: 'auto', maxInFlight: 4, onReconnect: (info) => reconnects.push(info) });
     const first = events.next();
     const visit = await relay.visit(0);
-    visit.hello();
-    for (let i = 1; i <= 9; i++) visit.event(i);
+    visit.hello().event(1);
     expect((await first).value).toMatchObject({ id: 'e1' });
+    for (let i = 2; i <= 9; i++) visit.event(i);
     expect(await visit.closed).toBe(1000);
     const ids: string[] = [];
     for (let i = 0; i < 4; i++) ids.push((await events.next()).value?.id ?? '');

@@ -47,7 +47,7 @@ describe('metrics', () => {
       log: () => ({ head: 7, floors: { chat: 2, standard: 0 } }),
       connections: () => ({ plain: 1, 'relay.v1': 2 }),
       maxConsumerLag: () => 4,
-      pendingEvents: () => 0,
+      ingest: () => ({ pending: 0, duplicatesTotal: 3, unwantedTotal: 0, droppedTotal: 0, refusedTotal: 0 }),
     });
     createMetrics();
     const { body, contentType } = await metrics.render();

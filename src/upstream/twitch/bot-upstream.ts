@@ -296,7 +296,7 @@ export class BotUpstream {
   /** Switched off by an admin: what is confirmed is not covered from here on, until it is switched on again. */
   #suspend(): void {
     const now = this.#deps.clock.now();
-    for (const topicId of [...this.#ledger.confirmed.keys()]) this.#ledger.lose(topicId, now, 'revoked');
+    for (const topicId of this.#ledger.confirmed.keys()) this.#ledger.lose(topicId, now, 'revoked');
   }
 
   /** No topics, or no bot: no socket. */

@@ -89,7 +89,7 @@ export class Coverage {
    * coverage, since a crash would then forget the gap.
    */
   async persist(): Promise<boolean> {
-    for (const topicId of [...this.#dirty]) {
+    for (const topicId of this.#dirty) {
       // The row must go on saying it until the log does.
       if (this.#isOwed(topicId)) continue;
       const gap = this.#open.get(topicId);

@@ -166,7 +166,7 @@ export function runSession(options: SessionOptions, signal: AbortSignal): Sessio
     for (const cancel of timers.values()) cancel();
     timers.clear();
     signal.removeEventListener('abort', stop);
-    for (const socket of [...sockets.keys()]) close(socket, 0);
+    for (const socket of sockets.keys()) close(socket, 0);
     void Promise.all(closing).then(() => settle(end));
   };
 

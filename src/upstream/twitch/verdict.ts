@@ -31,7 +31,7 @@ const maxResetMs = 60_000;
 
 interface Rule {
   when(answer: HelixAnswer, context: CreateContext): boolean;
-  then(answer: HelixAnswer, context: CreateContext): CreateVerdict;
+  verdict(answer: HelixAnswer, context: CreateContext): CreateVerdict;
 }
 
 const says = (answer: HelixAnswer, pattern: RegExp) => pattern.test(answer.message);
@@ -53,7 +53,7 @@ const later =
 const rules: readonly Rule[] = [
   {
     when: ({ status }) => status === 200 || status === 202,
-    then: (answer) => {
+    verdict: (answer) => {
       const created = createdSubscription(answer.body);
       if (!created)
         return {
@@ -68,56 +68,59 @@ const rules: readonly Rule[] = [
   },
   {
     when: ({ status }) => status === 409,
-    then: (answer) => ({ do: 'resolve_conflict', existingId: createdSubscriptionId(answer.body) }),
+    verdict: (answer) => ({ do: 'resolve_conflict', existingId: createdSubscriptionId(answer.body) }),
   },
   {
     when: ({ status }, { refreshed }) => status === 401 && !refreshed,
-    then: () => ({ do: 'refresh_token' }),
+    verdict: () => ({ do: 'refresh_token' }),
   },
-  { when: ({ status }) => status === 401, then: later('unauthorized', 'Twitch does not accept the token') },
+  {
+    when: ({ status }) => status === 401,
+    verdict: later('unauthorized', 'Twitch does not accept the token'),
+  },
   {
     // The 400s of a session that has ended or is somebody else's, told apart from a bad condition by the only thing
     // that differs: the text.
     when: (answer) =>
       answer.status === 400 &&
       says(answer, /session.*(does not exist|disconnected|expired)|created by different users/i),
-    then: (answer) => ({ do: 'abandon_session', reason: answer.message }),
+    verdict: (answer) => ({ do: 'abandon_session', reason: answer.message }),
   },
   {
     when: ({ status }) => status === 400,
-    then: reject('bad_request', 'Twitch refused the condition, type or version'),
+    verdict: reject('bad_request', 'Twitch refused the condition, type or version'),
   },
-  { when: ({ status }) => status === 403, then: reject('forbidden', 'missing scope, ban, or join limit') },
+  { when: ({ status }) => status === 403, verdict: reject('forbidden', 'missing scope, ban, or join limit') },
   {
     when: ({ status }) => status === 410,
-    then: reject('type_removed', 'Twitch has removed this type or version'),
+    verdict: reject('type_removed', 'Twitch has removed this type or version'),
   },
   {
     when: (answer) => answer.status === 429 && says(answer, /transports? limit/i),
-    then: () => ({ do: 'clear_zombies' }),
+    verdict: () => ({ do: 'clear_zombies' }),
   },
   {
     // Not the rate limiter if that has calls left.
     when: (answer) =>
       answer.status === 429 &&
       ((answer.callsLeft ?? 0) > 0 || says(answer, /cost|subscriptions? limit|maximum|combination/i)),
-    then: later('limit_exceeded', 'a subscription limit is reached'),
+    verdict: later('limit_exceeded', 'a subscription limit is reached'),
   },
   {
     when: ({ status }) => status === 429,
-    then: (answer, { now }) => ({
+    verdict: (answer, { now }) => ({
       do: 'wait',
       until: Math.min(Math.max(answer.resetAt ?? Number.POSITIVE_INFINITY, now + 1_000), now + maxResetMs),
     }),
   },
-  { when: ({ status }) => status === 0, then: later('unreachable', 'Twitch did not answer') },
-  { when: ({ status }) => status === 408 || status >= 500, then: later('twitch_error', 'Twitch failed') },
-  { when: ({ status }) => status >= 400, then: reject('refused', 'Twitch refused the subscription') },
-  { when: () => true, then: later('unexpected_answer', 'Twitch gave an answer that is not known') },
+  { when: ({ status }) => status === 0, verdict: later('unreachable', 'Twitch did not answer') },
+  { when: ({ status }) => status === 408 || status >= 500, verdict: later('twitch_error', 'Twitch failed') },
+  { when: ({ status }) => status >= 400, verdict: reject('refused', 'Twitch refused the subscription') },
+  { when: () => true, verdict: later('unexpected_answer', 'Twitch gave an answer that is not known') },
 ];
 
 export function createVerdict(answer: HelixAnswer, context: CreateContext): CreateVerdict {
-  for (const rule of rules) if (rule.when(answer, context)) return rule.then(answer, context);
+  for (const rule of rules) if (rule.when(answer, context)) return rule.verdict(answer, context);
   throw new Error('the last rule matches everything');
 }
 
