@@ -81,7 +81,9 @@ function reasonOf(error: unknown): string {
 const [name = 'help', ...rest] = process.argv.slice(2);
 const command = commands[name.replace(/^--?/, '').replace(/^h$/, 'help')];
 if (!command || rest.length > 0) {
-  process.stderr.write(command ? `"${name}" takes no arguments.\n\n${usage}` : `There is no command "${name}".\n\n${usage}`);
+  process.stderr.write(
+    command ? `"${name}" takes no arguments.\n\n${usage}` : `There is no command "${name}".\n\n${usage}`,
+  );
   process.exitCode = 2;
 } else {
   process.exitCode = await command();

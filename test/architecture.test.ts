@@ -43,6 +43,8 @@ function importsOf(file: { path: string; text: string }): Import[] {
   }));
 }
 
+const withoutComments = (text: string) => text.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+
 const room = (path: string) => path.split('/')[0] ?? path;
 
 function breaks({ from, to }: Import): boolean {
@@ -64,7 +66,9 @@ describe('the import law', () => {
   it('can fail', () => {
     expect(breaks({ from: 'upstream/twitch/fleet.ts', to: 'delivery/gateway/gateway.ts' })).toBe(true);
     expect(breaks({ from: 'client/index.ts', to: 'domain/cursor.ts' })).toBe(true);
-    expect(importsOf({ path: 'a/b.ts', text: "import { x } from '../c/d.ts';" })).toEqual([{ from: 'a/b.ts', to: 'c/d.ts' }]);
+    expect(importsOf({ path: 'a/b.ts', text: "import { x } from '../c/d.ts';" })).toEqual([
+      { from: 'a/b.ts', to: 'c/d.ts' },
+    ]);
   });
 });
 
@@ -82,7 +86,10 @@ describe('every file of src', () => {
     const guilty = files.flatMap((file) =>
       file.text
         .split('\n')
-        .filter((line) => !/^\s*(\/\/|\*|\/\*)/.test(line) && loose.test(line.replaceAll(/'[^']*'|`[^`]*`|\/[^/]+\//g, '')))
+        .filter(
+          (line) =>
+            !/^\s*(\/\/|\*|\/\*)/.test(line) && loose.test(line.replaceAll(/'[^']*'|`[^`]*`|\/[^/]+\//g, '')),
+        )
         .map((line) => `${file.path}: ${line.trim()}`),
     );
     expect(guilty).toEqual([]);
@@ -90,13 +97,20 @@ describe('every file of src', () => {
 
   it('leaves the process to the entry', () => {
     const allowed = new Set(['main.ts']);
-    const guilty = files.filter((file) => !allowed.has(file.path) && /\bprocess\.(env|exit|argv|on|once|stdout|stdin|kill)\b/.test(file.text));
+    const guilty = files.filter(
+      (file) =>
+        !allowed.has(file.path) &&
+        /\bprocess\.(env|exit|argv|on|once|stdout|stdin|kill)\b/.test(withoutComments(file.text)),
+    );
     expect(guilty.map((file) => file.path)).toEqual([]);
   });
 
   it('takes its time from the clock', () => {
     const guilty = files.filter(
-      (file) => file.path !== 'runtime/clock.ts' && !file.path.startsWith('client/') && /\bDate\.now\(/.test(file.text),
+      (file) =>
+        file.path !== 'runtime/clock.ts' &&
+        !file.path.startsWith('client/') &&
+        /\bDate\.now\(/.test(file.text),
     );
     expect(guilty.map((file) => file.path)).toEqual([]);
   });

@@ -19,13 +19,16 @@ const sourceStyles: Readonly<Record<string, Style>> = {
   twitch: 'yellow',
   relay: 'blue',
 };
-const sourceWidth = 9;
+const sourceWidth = 10;
 const typeWidth = 21;
 /** Cursors are opaque; their ends differ. */
 const cursorTail = 8;
 
 export class Printer {
   readonly #terminal: Terminal;
+
+  /** What each interest listens to, for its events, which carry only its id. */
+  readonly interestNames = new Map<string, string>();
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
@@ -55,7 +58,10 @@ export class Printer {
     const plainWidth = 14 + sourceWidth + typeWidth + 1 + notes.length + 1;
     const columns = this.#terminal.columns();
     const room = columns === undefined ? undefined : Math.max(12, columns - plainWidth);
-    const summary = fit(summarise(event), room);
+    const summary = fit(
+      summarise(event, (id) => this.interestNames.get(id)),
+      room,
+    );
     const body = isGap ? this.paint('red', `${type} ${summary}`) : `${this.paint('bold', type)} ${summary}`;
     const mark =
       how.attempt > 1 || how.receipt === 'duplicate' ? this.paint('yellow', notes) : this.paint('dim', notes);

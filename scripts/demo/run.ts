@@ -41,6 +41,7 @@ export async function runDemo(options: DemoOptions, deps: DemoDeps): Promise<Out
   const stage = await openStage({
     port: options.port,
     onPlatformPort: deps.onPlatformPort,
+    onInterest: (id, type) => printer.interestNames.set(id, type),
     onLogLine: (line) => printer.happening('relay', line.trim(), 'dim'),
   });
   try {
@@ -104,11 +105,11 @@ class Demo {
     printer.line(
       `${printer.paint('bold', 'The relay')} listens on ${url} ${dim(`(up in ${this.#startMs} ms)`)}`,
     );
-    printer.line(`${printer.paint('yellow', 'twitch')}    the stand-in, on ${sim.url}`);
+    printer.line(`${printer.paint('yellow', 'twitch')}     the stand-in, on ${sim.url}`);
     printer.line(
-      `${printer.paint('cyan', 'relay.v1')}  a consumer through the SDK, acknowledging what it has done`,
+      `${printer.paint('cyan', 'relay.v1')}   a consumer through the SDK, acknowledging what it has done`,
     );
-    printer.line(`${printer.paint('magenta', 'plain')}     a consumer with nothing but a WebSocket`);
+    printer.line(`${printer.paint('magenta', 'plain')}      a consumer with nothing but a WebSocket`);
     if (forMs === null) {
       printer.line();
       printer.line(dim('Look for yourself while it runs (Ctrl-C ends it):'));

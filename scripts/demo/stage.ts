@@ -18,6 +18,7 @@ export interface StageOptions {
   readonly port: number;
   /** The simulated platform listens here; must reach the environment before the relay calls it. */
   readonly onPlatformPort: (port: number) => void;
+  readonly onInterest: (id: string, type: string) => void;
   /** A line of the relay's own log. */
   readonly onLogLine: (line: string) => void;
 }
@@ -97,6 +98,8 @@ async function build(
         ? { condition: { ...act.condition(bots.streamer.id) } }
         : { broadcaster_user_id: bots.streamer.id }),
     } as const;
+    const { id } = await relay.interests.create(wish);
+    options.onInterest(id, act.type);
     return { act, interest: await relay.interests.ensure(wish) };
   };
   return {

@@ -24,13 +24,20 @@ const describe: Readonly<Record<string, (event: Fields) => string>> = {
   'channel.ban': (event) => `${text(event['user_name'])} is banned: ${text(event['reason'])}`,
 };
 
-export function summarise(event: RelayEvent): string {
+/** `interestName`: what an interest listens to, if that is known. */
+export function summarise(
+  event: RelayEvent,
+  interestName: (id: string) => string | undefined = () => undefined,
+): string {
   if (isGap(event)) {
     const { cause, topic_ids: topics, from, to } = event.event;
     return `events of ${topics.length} topics may be missing: ${clockTime(from)} to ${clockTime(to)} (${cause})`;
   }
-  if (isInterestEvent(event))
-    return `interest ${event.event.interest_id.slice(0, 8)}… ${event.event.reason ?? ''}`.trim();
+  if (isInterestEvent(event)) {
+    const { interest_id: id, reason } = event.event;
+    const state = event.type.slice('relay.interest.'.length);
+    return `${interestName(id) ?? `interest ${id}`} is ${state}${reason === null ? '' : `: ${reason}`}`;
+  }
   return oneLine(describe[event.type]?.(fieldsOf(event.event)) ?? '');
 }
 

@@ -1,7 +1,7 @@
 // Every setting of the relay as a table: the one place where its name, meaning, unit and default are written. The
 // environment, .env.example and the documentation are read from it.
 import { z } from 'zod';
-import { parseSealKey } from '../store/seal.ts';
+import { parseSealKey } from '../domain/seal-key.ts';
 
 /** A variable as people meet it. `schema` turns its text into the value and says what was expected. */
 export interface Variable<T> {

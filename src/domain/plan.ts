@@ -91,8 +91,14 @@ export function planUpstream(input: PlanInput): Plan {
     else if (isDue(topic, input.now)) missing.push(topic.id);
   }
   removeStrays(input, listed, plan);
-  place(missing, input, listed, plan);
+  place(triedLast(missing, input.topics), input, listed, plan);
   return { ...plan, sockets: socketsNeeded(input, plan) };
+}
+
+/** What failed before comes behind what was never tried, so that one hopeless wish does not hold the others up. */
+function triedLast(missing: readonly string[], topics: readonly PlanTopic[]): string[] {
+  const tried = new Set(topics.filter((topic) => topic.retryAt !== null).map((topic) => topic.id));
+  return [...missing.filter((id) => !tried.has(id)), ...missing.filter((id) => tried.has(id))];
 }
 
 /** Whether a create may be tried now. */

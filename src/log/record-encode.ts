@@ -2,6 +2,8 @@
 // spliced in as they came, never parsed, and each frame is made at most once per record, on first use.
 import { encodeCursor } from '../domain/cursor.ts';
 import type { Audience, LogRecord } from '../domain/event.ts';
+import { eventFrameText } from '../protocol/frames.ts';
+import { textFrame } from '../runtime/text-frame.ts';
 
 export type FrameEncoding = 'plain' | 'relay.v1';
 
@@ -47,8 +49,8 @@ export class EncodedRecord implements LogRecord {
 
   /** A finished, unmasked text frame; for relay.v1 the one with `attempt: 1`. Not to be written into. */
   frame(encoding: FrameEncoding): Buffer {
-    if (encoding === 'plain') return (this.#plain ??= encodeTextFrame(this.json()));
-    return (this.#relayV1 ??= encodeEventFrame(this, 1));
+    if (encoding === 'plain') return (this.#plain ??= textFrame(this.json()));
+    return (this.#relayV1 ??= textFrame(eventFrameText(this.cursor, 1, this.json())));
   }
 
   /** What keeping this record in memory may cost: its text, both frames and the objects. Bytes, rounded up. */
@@ -59,19 +61,6 @@ export class EncodedRecord implements LogRecord {
 
 /** Members outside the body: ids, timestamps, names. Measured at about 400; the rest is the objects' own size. */
 const envelopeBytes = 600;
-
-/** What the encoders need of a record; anything that reads like an outgoing record fits. */
-export interface Encodable {
-  readonly cursor: string;
-  json(): string;
-}
-
-/** The relay.v1 frame of a record that may have been sent before (`attempt` above 1). Made anew by every call. */
-export function encodeEventFrame(record: Encodable, attempt: number): Buffer {
-  return encodeTextFrame(
-    `{"type":"event","cursor":"${record.cursor}","attempt":${attempt},"event":${record.json()}}`,
-  );
-}
 
 /** The contract's member order. The cursor is base64url and the time ISO, so neither needs escaping. */
 function eventJson(record: LogRecord, cursor: string): string {
@@ -85,30 +74,4 @@ function eventJson(record: LogRecord, cursor: string): string {
     `,"bot_account_id":${bot === null ? 'null' : JSON.stringify(bot)}` +
     `,"topic_id":${topicId === null ? 'null' : JSON.stringify(topicId)},${record.body}}`
   );
-}
-
-/** FIN and opcode 1: a text message in one frame. https://www.rfc-editor.org/rfc/rfc6455#section-5.2 */
-const finalText = 0x81;
-/** Lengths from here on are given in two more bytes, from 65536 on in eight. */
-const sevenBitLimit = 126;
-const sixteenBitLimit = 65_536;
-
-/** A server's (unmasked) WebSocket frame around the text as UTF-8. */
-export function encodeTextFrame(text: string): Buffer {
-  const length = Buffer.byteLength(text);
-  const headerLength = length < sevenBitLimit ? 2 : length < sixteenBitLimit ? 4 : 10;
-  const frame = Buffer.allocUnsafe(headerLength + length);
-  frame[0] = finalText;
-  if (length < sevenBitLimit) {
-    frame[1] = length;
-  } else if (length < sixteenBitLimit) {
-    frame[1] = 126;
-    frame.writeUInt16BE(length, 2);
-  } else {
-    frame[1] = 127;
-    frame.writeUInt32BE(Math.floor(length / 2 ** 32), 2);
-    frame.writeUInt32BE(length % 2 ** 32, 6);
-  }
-  frame.write(text, headerLength);
-  return frame;
 }

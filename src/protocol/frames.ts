@@ -31,6 +31,10 @@ export const eventFrame = z.looseObject({
   event: relayEvent,
 });
 
+/** The text of an event frame around an event that is JSON already; nothing is parsed or written anew. */
+export const eventFrameText = (cursor: string, attempt: number, eventJson: string): string =>
+  `{"type":"event","cursor":"${cursor}","attempt":${attempt},"event":${eventJson}}`;
+
 export const heartbeatFrame = z.looseObject({ type: z.literal('heartbeat'), head: z.string() });
 
 export const lagFrame = z.looseObject({

@@ -2,8 +2,8 @@
 // with an envelope or a key and never hold what is inside either.
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import { RelayError } from '../domain/errors.ts';
+import { parseSealKey } from '../domain/seal-key.ts';
 
-const keyBytes = 32;
 const ivBytes = 12;
 const tagBytes = 16;
 
@@ -40,15 +40,6 @@ export function createSealer(keys: readonly string[]): Sealer {
     },
     needsReseal: (envelope) => split(envelope).id !== first.id,
   };
-}
-
-/** The key behind its text, or undefined when it is not 32 bytes as hex, base64 or base64url. */
-export function parseSealKey(text: string): Buffer | undefined {
-  const trimmed = text.trim();
-  if (/^[0-9a-f]{64}$/i.test(trimmed)) return Buffer.from(trimmed, 'hex');
-  if (!/^[A-Za-z0-9+/_-]{43}=?$/.test(trimmed)) return undefined;
-  const key = Buffer.from(trimmed, 'base64');
-  return key.length === keyBytes ? key : undefined;
 }
 
 /** Names a key without telling anything about it. */

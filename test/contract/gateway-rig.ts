@@ -13,7 +13,7 @@ import type {
   GatewayService,
   GatewayStore,
 } from '../../src/delivery/gateway/ports.ts';
-import { textFrame } from '../../src/delivery/gateway/encode.ts';
+import { textFrame } from '../../src/runtime/text-frame.ts';
 import type { Batch, EventFeed, FrameEncoding, OutRecord, ReadResult } from '../../src/delivery/port.ts';
 import { encodeCursor } from '../../src/domain/cursor.ts';
 import type { EventDraft, LogRecord } from '../../src/domain/event.ts';

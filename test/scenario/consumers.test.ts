@@ -14,6 +14,13 @@ async function scene(world: World) {
   const bot = await world.addBot();
   const service = await world.addService();
   await world.addInterest(service, bot, 'channel.follow');
+  // Its news is in the log before anybody connects, so that positions begin with the events of the test.
+  await until(
+    async () => (await world.log(service)).some((event) => event.type === 'relay.interest.active'),
+    {
+      what: 'the news of the interest',
+    },
+  );
   const follow = () =>
     world.sim.send('channel.follow', { broadcaster_user_id: bot.user.id })[0]?.messageId ?? '';
   return { bot, service, follow };
@@ -137,14 +144,14 @@ describe('credentials', () => {
     const { service, follow } = await scene(world);
     const [one, two] = [await world.consumer(service), await world.consumer(service, 'plain')];
     const path = `/v1/admin/service-accounts/${service.clientId}/regenerate`;
-    const graced = await world.call<{ client_secret: string }>('POST', `${path}?grace_seconds=60`, {
+    const graced = await world.call<{ client_secret: string }>('POST', `${path}?grace_seconds=5`, {
       as: 'admin',
     });
     const third = { ...service, clientSecret: graced.body.client_secret };
     const sent = follow();
     expect(await one.got(1)).toEqual([sent]);
     const renewed = await world.consumer(third, 'relay.v1', { query: { consumer: 'renewed' } });
-    await world.clock.advance(60_500);
+    await world.clock.advance(5_500);
     expect((await one.closed).code).toBe(4401);
     expect((await two.closed).code).toBe(4401);
     const stillThere = follow();

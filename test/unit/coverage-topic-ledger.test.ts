@@ -21,7 +21,6 @@ const topic: UpstreamTopic = {
   createdAt: 0,
   wanted: true,
   interestCount: 1,
-  interestCount: 1,
 };
 
 function setUp(write: () => Promise<void>) {

@@ -1,6 +1,7 @@
 // Frames made by hand must be what an independent implementation reads, at every length of header.
 import { expect, test } from 'vitest';
-import { controlFrame, eventFrameOf, pongFrame, textFrame } from '../../src/delivery/gateway/encode.ts';
+import { controlFrame, eventFrameOf, pongFrame } from '../../src/delivery/gateway/encode.ts';
+import { textFrame } from '../../src/runtime/text-frame.ts';
 import { serverFrame } from '../../src/protocol/frames.ts';
 import { errorFrame } from '../../src/delivery/gateway/connection.ts';
 

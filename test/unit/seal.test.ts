@@ -1,6 +1,7 @@
 // Envelopes open with any listed key and in the right place only; their errors tell nothing about the content.
 import { expect, test } from 'vitest';
-import { createSealer, parseSealKey } from '../../src/store/seal.ts';
+import { parseSealKey } from '../../src/domain/seal-key.ts';
+import { createSealer } from '../../src/store/seal.ts';
 import { constantTimeEqual, hashSecret, newSecret } from '../../src/store/secrets.ts';
 
 const first = Buffer.alloc(32, 1).toString('base64');

@@ -2,6 +2,7 @@
 // named reasons and unconditionally every half minute. Owns the bot's sockets.
 import { backOffMs } from '../../domain/back-off.ts';
 import { planUpstream, type Plan, type PlanTopic } from '../../domain/plan.ts';
+import type { GapCause } from '../../domain/relay-event.ts';
 import type { Cancel } from '../../runtime/clock.ts';
 import { createBell } from '../../runtime/signal-bell.ts';
 import type { UpstreamTopic } from '../store-port.ts';
@@ -77,7 +78,7 @@ export class BotUpstream {
     this.#bell.ring(reason);
   }
 
-  /** Runs until the signal; resolves when every socket is closed. */
+  /** Runs until the signal, or until the bot's row is gone; resolves when every socket is closed. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, timings, observer } = this.#deps;
     this.wake('start');
@@ -88,7 +89,7 @@ export class BotUpstream {
       this.#nextAt = Number.POSITIVE_INFINITY;
       if (reasons.has('handed_over')) this.#relist = true;
       try {
-        await this.#pass(signal);
+        if ((await this.#pass(signal)) === 'bot_gone') break;
       } catch (error) {
         observer.passFailed({ botId: this.#botId, error });
         this.#retryAt(clock.now() + failedRetryMs);
@@ -121,6 +122,7 @@ export class BotUpstream {
    * there is nothing to say.
    */
   async covered(): Promise<number | undefined> {
+    this.#flushMalformed();
     const used = new Set([...this.#ledger.confirmed.values()].map((each) => each.slot));
     const times = this.#slots.filter((slot) => used.has(slot.index)).map((slot) => slot.lastFrameAt());
     if (!this.#ledger.gapsLoaded || !(await this.#ledger.coverage.persist())) return undefined;
@@ -129,12 +131,13 @@ export class BotUpstream {
     return this.#deps.sink.durableUntil(this.#botId, Math.min(...known));
   }
 
-  async #pass(signal: AbortSignal): Promise<void> {
+  async #pass(signal: AbortSignal): Promise<'bot_gone' | void> {
     const { clock, store, timings } = this.#deps;
     const bot = await store.bot(this.#botId);
     let topics = bot?.enabled ? await store.topics(this.#botId) : [];
     if (bot && !bot.enabled) this.#suspend();
-    if (!bot || topics.length === 0) return this.#rest();
+    if (!bot) return 'bot_gone';
+    if (topics.length === 0) return this.#rest();
     this.#ledger.loadGaps(bot, topics);
     if (await this.#ledger.takeRevocations(topics)) topics = await store.topics(this.#botId);
     if (bot.state === 'reauth_required') {
@@ -229,7 +232,8 @@ export class BotUpstream {
         return true;
       case 'retry_later':
         await this.#ledger.degrade(topic, outcome);
-        return true;
+        // Each further call would wait for its deadline too, while revocations and new wishes wait behind it.
+        return outcome.code !== 'unreachable' && outcome.code !== 'token_unavailable';
       case 'wait':
         this.#notBefore = outcome.until;
         this.#retryAt(outcome.until);
@@ -337,7 +341,7 @@ export class BotUpstream {
       if (cause === 'stopped' || lastFrameAt === null) this.#ledger.confirmed.delete(topicId);
       else this.#ledger.lose(topicId, lastFrameAt, gapCause);
     }
-    this.#unconfirmed = Math.max(this.#unconfirmed, 1);
+    if (cause !== 'stopped') this.#unconfirmed = Math.max(this.#unconfirmed, 1);
     this.wake('session_lost');
   }
 
@@ -350,6 +354,7 @@ export class BotUpstream {
       gapMs: gapFrom === null ? 0 : now - gapFrom,
     });
     if (gapFrom !== null) this.#declare(slot.index, gapFrom, now, 'upstream_reconnect');
+    this.#ledger.carriedOver(slot.index, now);
     this.wake('handed_over');
   }
 
@@ -403,9 +408,14 @@ export class BotUpstream {
     this.#declare(window.slot, window.from, window.to, 'upstream_malformed');
   }
 
-  #declare(slot: number, from: number, to: number, cause: 'upstream_reconnect' | 'upstream_malformed'): void {
-    const topics = this.#ledger.topicsOn(slot);
-    void this.#ledger.coverage.declare(topics, from, to, cause).catch(() => undefined);
+  /** A window that is over, for what is confirmed on the slot: remembered like any gap until it is durable. */
+  #declare(slot: number, from: number, to: number, cause: GapCause): void {
+    const { coverage } = this.#ledger;
+    for (const topicId of this.#ledger.topicsOn(slot)) {
+      coverage.open(topicId, from, cause);
+      coverage.close(topicId, to);
+    }
+    coverage.flush();
   }
 }
 

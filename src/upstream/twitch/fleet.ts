@@ -52,14 +52,6 @@ export class Fleet {
     else this.#begin(botId);
   }
 
-  /** The bot's row is gone: its sockets close. */
-  async drop(botId: string): Promise<void> {
-    const running = this.#running.get(botId);
-    this.#running.delete(botId);
-    running?.stop.abort();
-    await running?.ended;
-  }
-
   status(botId: string): UpstreamStatus | undefined {
     return this.#running.get(botId)?.upstream.status();
   }
@@ -69,7 +61,11 @@ export class Fleet {
   }
 
   /** The grant is gone: the owners of the bot's topics are told. Given to the token keeper as `onReauth`. */
-  async reauthRequired(botId: string, reason: string): Promise<void> {
+  reauthRequired(botId: string, reason: string): void {
+    this.#track(botId, this.#tellReauth(botId, reason));
+  }
+
+  async #tellReauth(botId: string, reason: string): Promise<void> {
     const { clock, observer, sink, store } = this.#deps;
     observer.reauthRequired({ botId, reason });
     const [bot, topics] = [await store.bot(botId), await store.topics(botId)];
@@ -93,12 +89,18 @@ export class Fleet {
     if (this.#running.has(botId)) return;
     const stop = new AbortController();
     const upstream = new BotUpstream({ ...this.#deps, checkToken: (id) => this.#checkToken(id) }, botId);
-    this.#running.set(botId, { upstream, stop, ended: upstream.run(stop.signal) });
+    // It ends by itself when the bot's row is gone.
+    const ended = upstream.run(stop.signal).then(() => void this.#running.delete(botId));
+    this.#running.set(botId, { upstream, stop, ended });
   }
 
   #checkToken(botId: string): void {
-    const check = this.#deps.keeper
-      .validate(botId)
+    this.#track(botId, this.#deps.keeper.validate(botId));
+  }
+
+  /** Work that a stop waits for. */
+  #track(botId: string, work: Promise<unknown>): void {
+    const check = work
       .catch((error: unknown) => this.#deps.observer.passFailed({ botId, error }))
       .finally(() => this.#checks.delete(check));
     this.#checks.add(check);
@@ -111,15 +113,17 @@ export class Fleet {
   }
 
   async #saveCoverage(): Promise<void> {
+    const { observer, store } = this.#deps;
     const rows: { id: string; at: number }[] = [];
-    try {
-      for (const [id, { upstream }] of this.#running) {
+    for (const [id, { upstream }] of this.#running) {
+      try {
         const at = await upstream.covered();
         if (at !== undefined) rows.push({ id, at });
+      } catch (error) {
+        observer.passFailed({ botId: id, error });
       }
-      if (rows.length > 0) await this.#deps.store.saveCoverage(rows);
-    } catch (error) {
-      this.#deps.observer.passFailed({ botId: '', error });
     }
+    if (rows.length === 0) return;
+    await store.saveCoverage(rows).catch((error: unknown) => observer.passFailed({ botId: '', error }));
   }
 }

@@ -89,6 +89,12 @@ export class TopicLedger {
     });
   }
 
+  /** A hand-over took the slot's subscriptions along: a list that lags behind it is not believed against them. */
+  carriedOver(slot: number, at: number): void {
+    for (const [topicId, each] of this.confirmed)
+      if (each.slot === slot) this.confirmed.set(topicId, { ...each, at });
+  }
+
   /** The topic no longer delivers since `from`. */
   lose(topicId: string, from: number, cause: GapCause): void {
     this.confirmed.delete(topicId);

@@ -43,7 +43,7 @@ export interface TwitchUpstreamDeps {
 }
 
 export function createTwitchUpstream(deps: TwitchUpstreamDeps): TwitchUpstream {
-  const { clientId, clientSecret, clock, timings, observer } = deps;
+  const { clientId, clientSecret, clock, timings } = deps;
   const helix = createHelix({ clientId, clock, deadlineMs: timings.helixMs });
   const oauth = createOAuth({ clientId, clientSecret, clock, deadlineMs: timings.helixMs });
   const keeper = createTokenKeeper({
@@ -51,9 +51,7 @@ export function createTwitchUpstream(deps: TwitchUpstreamDeps): TwitchUpstream {
     oauth,
     clock,
     clientId,
-    onReauth: (botId, reason) => {
-      fleet.reauthRequired(botId, reason).catch((error: unknown) => observer.passFailed({ botId, error }));
-    },
+    onReauth: (botId, reason) => fleet.reauthRequired(botId, reason),
   });
   const fleet = new Fleet({
     ...deps,
