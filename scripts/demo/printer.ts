@@ -22,7 +22,7 @@ const sourceStyles: Readonly<Record<string, Style>> = {
 const sourceWidth = 10;
 const typeWidth = 21;
 /** Cursors are opaque; their ends differ. */
-const cursorTail = 8;
+const cursorTail = 6;
 
 export class Printer {
   readonly #terminal: Terminal;
@@ -81,10 +81,24 @@ export class Printer {
   }
 }
 
-/** Cut by code points, never through one. Wide characters may take a column more than is counted. */
-function fit(text: string, room: number | undefined): string {
-  if (room === undefined) return text;
-  const points = [...text];
-  if (points.length <= room) return text.padEnd(text.length + room - points.length);
-  return `${points.slice(0, room - 1).join('')}…`;
+/** Two columns wide in a terminal, near enough: pictographs and the East Asian wide blocks. */
+const wide =
+  /\p{Extended_Pictographic}|[\u{1100}-\u{115F}\u{2E80}-\u{A4CF}\u{AC00}-\u{D7A3}\u{F900}-\u{FAFF}\u{FF00}-\u{FF60}]/u;
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+/** Cut or padded to that many columns, never through a character. */
+function fit(text: string, columns: number | undefined): string {
+  if (columns === undefined) return text;
+  const characters = [...graphemes.segment(text)].map(({ segment }) => segment);
+  let used = 0;
+  let kept = '';
+  for (const [index, character] of characters.entries()) {
+    const width = wide.test(character) ? 2 : 1;
+    const isLast = index === characters.length - 1;
+    // Room for the ellipsis, unless this is all.
+    if (used + width > columns - (isLast ? 0 : 1)) return `${kept}…`.padEnd(kept.length + columns - used);
+    kept += character;
+    used += width;
+  }
+  return kept.padEnd(kept.length + columns - used);
 }
