@@ -190,7 +190,7 @@ class Demo {
       ['logged', result.logged],
       ['relay.v1', result.delivered['relay.v1']],
       ['plain', result.delivered.plain],
-      ['gaps', `${result.gaps} (${told} missed)`],
+      ['gaps', gapsText(result.gaps, told)],
       ['owed', result.lost],
       ['duplicated', result.duplicated],
       ['reconnects', result.reconnects],
@@ -216,7 +216,7 @@ class Demo {
       ['duplicated', result.duplicated],
     ]);
     printer.tally([
-      ['gaps', `${result.gaps} (${told} missed)`],
+      ['gaps', gapsText(result.gaps, told)],
       ['announced redeliveries', this.#relayV1.again],
       ['reconnects', result.reconnects],
     ]);
@@ -252,5 +252,7 @@ class Demo {
     });
   }
 }
+
+const gapsText = (gaps: number, missed: number) => (gaps === 0 ? '0' : `${gaps} (${missed} missed)`);
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -10,7 +10,7 @@ import { openTail } from '../../src/log/tail.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { testDatabase } from '../support/test-database.ts';
 import { notification, until } from './log-fixtures.ts';
-import { CuttableWire } from './log-proxy.ts';
+import { CuttableWire } from '../support/cuttable-wire.ts';
 
 const filter: Filter = {
   key: 'k',

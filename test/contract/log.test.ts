@@ -7,7 +7,7 @@ import type { Database } from '../../src/store/database.ts';
 import { testDatabase } from '../support/test-database.ts';
 import type { TestDatabase } from '../support/test-database.ts';
 import { bot, draft, uuid } from './log-fixtures.ts';
-import { CuttableWire } from './log-proxy.ts';
+import { CuttableWire } from '../support/cuttable-wire.ts';
 
 let place: TestDatabase;
 let database: Database;

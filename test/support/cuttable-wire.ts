@@ -27,6 +27,13 @@ export class CuttableWire implements AsyncDisposable {
     return wire;
   }
 
+  /** The same database, reached through the wire. */
+  get url(): string {
+    const { user, database } = new pg.Client(this.#config);
+    const { port } = this.#server.address() as AddressInfo;
+    return `postgres://${user ?? 'postgres'}@127.0.0.1:${port}/${database ?? 'postgres'}`;
+  }
+
   /** A pool through the wire. */
   pool(max = 2): pg.Pool {
     const { user, database, password } = new pg.Client(this.#config);
