@@ -1,7 +1,7 @@
 // The composition root: a configuration goes in, a running relay comes out. Starts the stages from the log outwards,
 // stops them in the reverse order; decides nothing else.
 import type { Config } from './config/config.ts';
-import { attachGateway } from './delivery/gateway/index.ts';
+import { attachGateway, gatewayPath, upgradeRequired } from './delivery/gateway/index.ts';
 import { Audience } from './fanout/audience.ts';
 import { createFeed } from './fanout/feed.ts';
 import { createApp } from './http/app.ts';
@@ -149,6 +149,8 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
     metrics,
     stopping: stopping.signal,
   });
+  // Asked for without an upgrade, the socket's path says what it is for.
+  app.get(gatewayPath, (c) => upgradeRequired(c.get('requestId')));
   const listener = await listen({ app, host: config.host, port: config.port, clock });
   closing.push(() => listener.close());
   const gateway = attachGateway({
@@ -179,6 +181,9 @@ async function openStore(config: Config, overrides: DaemonOverrides, { clock, lo
   const { databaseUrl, dataDir } = config;
   const database = overrides.database ?? (await openDatabase({ databaseUrl, dataDir, log }));
   if (!overrides.database) closing.push(() => database.close());
+  if (database.kind === 'embedded') {
+    log.info({ data_dir: dataDir }, 'the embedded database serves this one process; DATABASE_URL chooses PostgreSQL');
+  }
   const applied = await migrate(database);
   if (applied.length > 0) log.info({ migrations: applied }, 'the database was brought up to date');
   const store = createStore(database, createSealer(config.tokenEncryptionKeys), clock);
