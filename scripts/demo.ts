@@ -13,7 +13,8 @@ async function main(options: DemoOptions): Promise<number> {
   const printer = new Printer({
     write: (text) => void stream.write(text),
     colour: stream.isTTY && !process.env['NO_COLOR'],
-    columns: () => (stream.isTTY ? stream.columns : undefined),
+    // Some terminals say 0 when they do not know.
+    columns: () => (stream.isTTY && stream.columns > 0 ? stream.columns : undefined),
   });
   const stopping = new AbortController();
   const stop = () => {

@@ -182,7 +182,10 @@ async function openStore(config: Config, overrides: DaemonOverrides, { clock, lo
   const database = overrides.database ?? (await openDatabase({ databaseUrl, dataDir, log }));
   if (!overrides.database) closing.push(() => database.close());
   if (database.kind === 'embedded') {
-    log.info({ data_dir: dataDir }, 'the embedded database serves this one process; DATABASE_URL chooses PostgreSQL');
+    log.info(
+      { data_dir: dataDir },
+      'the embedded database serves this one process; DATABASE_URL chooses PostgreSQL',
+    );
   }
   const applied = await migrate(database);
   if (applied.length > 0) log.info({ migrations: applied }, 'the database was brought up to date');

@@ -30,10 +30,13 @@ export interface ConsumerLogin {
 export function startSdkConsumer(login: ConsumerLogin, listener: ConsumerListener): DemoConsumer {
   const stopping = new AbortController();
   let socket: WebSocket | undefined;
+  const keep = (opened: WebSocket) => {
+    socket = opened;
+  };
   class CuttableSocket extends WebSocket {
     constructor(url: string, protocols: string[]) {
       super(url, protocols);
-      socket = this;
+      keep(this);
     }
   }
   const relay: RelayClient = createRelayClient(login, { webSocket: CuttableSocket });

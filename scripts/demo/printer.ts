@@ -23,6 +23,8 @@ const sourceWidth = 10;
 const typeWidth = 21;
 /** Cursors are opaque; their ends differ. */
 const cursorTail = 6;
+/** In a narrower terminal the line wraps. */
+const leastSummaryWidth = 24;
 
 export class Printer {
   readonly #terminal: Terminal;
@@ -57,7 +59,7 @@ export class Printer {
     const type = event.type.padEnd(typeWidth);
     const plainWidth = 14 + sourceWidth + typeWidth + 1 + notes.length + 1;
     const columns = this.#terminal.columns();
-    const room = columns === undefined ? undefined : Math.max(12, columns - plainWidth);
+    const room = columns === undefined ? undefined : Math.max(leastSummaryWidth, columns - plainWidth);
     const summary = fit(
       summarise(event, (id) => this.interestNames.get(id)),
       room,

@@ -17,7 +17,7 @@ interface Stage {
   readonly login: { url: string; clientId: string; clientSecret: string };
   /** Sockets that the client has opened. */
   readonly sockets: WebSocket[];
-  send(count: number): string[];
+  readonly send: (count: number) => string[];
 }
 
 /** A bot, a service made through the admin client, and an interest that is active. */

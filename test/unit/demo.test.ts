@@ -64,7 +64,8 @@ describe('flags', () => {
       ['--nonsense'],
       ['surplus'],
     ]) {
-      expect(parseOptions(argv)).toMatchObject({ kind: 'wrong', message: expect.stringMatching(/./u) });
+      const parsed = parseOptions(argv);
+      expect(parsed.kind === 'wrong' && parsed.message, argv.join(' ')).toMatch(/\w/u);
     }
   });
 });
@@ -145,8 +146,8 @@ describe('looks', () => {
 
   it('fits the line into the terminal, and cuts no character in half', () => {
     const shown = printed({ colour: false, columns: 80 }, chat('👋'.repeat(200)));
-    // Each of them takes two columns.
-    expect([...shown.trimEnd()].length + shown.split('👋').length - 1).toBeLessThanOrEqual(80);
+    // Each of them takes two columns, and two units of the string.
+    expect(shown.trimEnd().length).toBeLessThanOrEqual(80);
     expect(shown).toContain('👋…');
     expect(shown).not.toMatch(/\p{Surrogate}/u);
   });
