@@ -14,7 +14,7 @@ import type { Refusal } from './refusal.ts';
 export interface ConnectRequest {
   readonly kind: ConnectionKind;
   readonly given: Given;
-  readonly query: Omit<ConnectQuery, 'after'>;
+  readonly query: Omit<ConnectQuery, 'after' | 'types'> & { readonly types: readonly string[] | null };
   readonly after: Cursor | undefined;
   readonly origin: string | undefined;
 }
@@ -64,7 +64,9 @@ function parseQuery(
   const names = kind === 'plain' ? plainParameters : Object.keys(connectQuery.shape);
   const parsed = connectQuery.safeParse(pick(params, names));
   if (!parsed.success) return invalidQuery(parsed.error);
-  const { after: text, ...query } = parsed.data;
+  const { after: text, types, ...rest } = parsed.data;
+  // Named and empty is not named: else such a consumer would get nothing but the relay's own events, without a word.
+  const query = { ...rest, types: types && types.length > 0 ? types : null };
   const after = text ? decodeCursor(text) : undefined;
   if (text && !after) {
     const message = 'expected a cursor as the relay gave it out';

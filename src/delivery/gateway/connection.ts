@@ -15,7 +15,7 @@ import { controlFrame, eventFrameOf } from './encode.ts';
 import { LogWalk } from './log-walk.ts';
 import type { ConsumerPosition } from './ports.ts';
 import { consumerKey } from './positions.ts';
-import type { Session, SessionContext } from './session.ts';
+import type { AckOutcome, Session, SessionContext } from './session.ts';
 import type { Wire } from './wire.ts';
 
 /** Above this the log is not read further until the socket has drained. */
@@ -114,11 +114,13 @@ export class Connection implements Session {
     return this.#final;
   }
 
-  /** An acknowledgement that came over HTTP; false if it is beyond what this consumer was sent. */
-  acknowledge(seq: number): boolean {
-    if (seq > Math.max(this.#state.through, this.#state.mark)) return false;
+  /** An acknowledgement that came over HTTP. One that is about to end has saved its position and takes none. */
+  acknowledge(seq: number): AckOutcome {
+    const { phase, through, mark } = this.#state;
+    if (phase === 'closing' || phase === 'closed') return 'not_connected';
+    if (seq > Math.max(through, mark)) return 'beyond';
     this.#input({ kind: 'ack', seq });
-    return true;
+    return 'applied';
   }
 
   revoke(reason: 'unauthorized' | 'disabled', message: string): void {

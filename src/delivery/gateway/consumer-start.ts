@@ -48,7 +48,7 @@ export async function startConsumer(deps: StartDeps, request: ConsumerRequest): 
   let position = wanted.seq;
   if (standing(wanted, { epoch: feed.epoch, floor, head: feed.head() }) !== 'ok') {
     if (request.onExpired === 'reject') {
-      await store.consumers.save([{ ...row, open: false }]);
+      await store.consumers.save([{ ...row, open: opened.wasOpen }]);
       return { ok: false, floor };
     }
     // The head of before the declaration: the gap is the first thing that a live reader gets.

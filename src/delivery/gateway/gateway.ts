@@ -17,7 +17,7 @@ import type { PlainOptions } from './plain-connection.ts';
 import { gatewayDefaults } from './ports.ts';
 import type { ConnectionKind, GatewayDeps, GatewayLimits, GatewayService } from './ports.ts';
 import { Positions, consumerKey } from './positions.ts';
-import type { Session, SessionContext } from './session.ts';
+import type { AckOutcome, Session, SessionContext } from './session.ts';
 import { Tally } from './tally.ts';
 import { Turns } from './turns.ts';
 import type { Wire } from './wire.ts';
@@ -140,15 +140,9 @@ export class Gateway {
     return this.#consumers.has(consumerKey(serviceAccountId, consumer));
   }
 
-  /** An acknowledgement that came another way (HTTP). `beyond`: it names what was never sent; nothing happened. */
-  acknowledge(
-    serviceAccountId: string,
-    consumer: string,
-    seq: number,
-  ): 'applied' | 'beyond' | 'not_connected' {
+  acknowledge(serviceAccountId: string, consumer: string, seq: number): AckOutcome {
     const connection = this.#consumers.get(consumerKey(serviceAccountId, consumer));
-    if (!connection) return 'not_connected';
-    return connection.acknowledge(seq) ? 'applied' : 'beyond';
+    return connection?.acknowledge(seq) ?? 'not_connected';
   }
 
   stats(): GatewayStats {

@@ -18,6 +18,7 @@ import { handBack, wantsWebSocket } from './plain-request.ts';
 import type { GatewayDeps } from './ports.ts';
 import { refuse } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
+import type { AckOutcome } from './session.ts';
 import { RelaySocket, Wire } from './wire.ts';
 
 /** A database that takes longer to answer a log-in counts as away. */
@@ -50,11 +51,7 @@ export interface GatewayHandle {
    * An acknowledgement that came over HTTP, for a consumer that is connected. `beyond`: it names what was never sent,
    * and nothing happened. `not_connected`: the caller writes the row.
    */
-  acknowledge(
-    serviceAccountId: string,
-    consumer: string,
-    seq: number,
-  ): 'applied' | 'beyond' | 'not_connected';
+  acknowledge(serviceAccountId: string, consumer: string, seq: number): AckOutcome;
   stats(): GatewayStats;
   /** No more log-ins (503); every connection is told and closed within the time. Resolves when none is left. */
   drain(options: DrainOptions): Promise<void>;
@@ -161,14 +158,13 @@ class Door {
       return;
     }
     const admitted = { wire, service: login.service, given: login.given };
-    const types = query.types ?? null;
     if (kind === 'plain') {
-      this.#gateway.openPlain(admitted, { types, after: after?.seq ?? this.#deps.feed.head() });
+      this.#gateway.openPlain(admitted, { types: query.types, after: after?.seq ?? this.#deps.feed.head() });
       return;
     }
     void this.#gateway.openConsumer(admitted, {
       consumer: query.consumer,
-      types,
+      types: query.types,
       after,
       onExpired: query.on_expired,
       ackMode: query.ack,
@@ -197,7 +193,7 @@ class Door {
   #checkAfter({ kind, query, after }: ConnectRequest, serviceAccountId: string): Refusal | undefined {
     if (!after || (kind === 'relay.v1' && query.on_expired !== 'reject')) return undefined;
     const { feed } = this.#deps;
-    const floor = feed.floorFor(feed.filter(serviceAccountId, query.types ?? null));
+    const floor = feed.floorFor(feed.filter(serviceAccountId, query.types));
     const verdict = standing(after, { epoch: feed.epoch, floor, head: feed.head() });
     if (verdict === 'ok') return undefined;
     return goneRefusal(verdict, { epoch: feed.epoch, seq: floor });

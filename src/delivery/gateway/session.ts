@@ -14,6 +14,9 @@ export interface SessionContext {
   readonly observer: GatewayObserver;
 }
 
+/** What became of an acknowledgement that came over HTTP; `beyond`: it names what was never sent, nothing happened. */
+export type AckOutcome = 'applied' | 'beyond' | 'not_connected';
+
 export interface Session extends Turn {
   readonly kind: ConnectionKind;
   readonly serviceAccountId: string;

@@ -8,7 +8,7 @@ import { createBell } from '../../runtime/signal-bell.ts';
 import type { UpstreamTopic } from '../store-port.ts';
 import type { BotUpstreamDeps } from './deps.ts';
 import type { UpstreamFrame } from './frames.ts';
-import type { SessionEnd } from './session-state.ts';
+import type { SessionResult } from './session.ts';
 import { Slot, type SlotListener } from './slot.ts';
 import { Subscriber, type CreateOutcome, type ListResult } from './subscriber.ts';
 import { TopicLedger } from './topic-ledger.ts';
@@ -70,7 +70,7 @@ export class BotUpstream {
       lost: (slot, end, retryInMs) => this.#lost(slot, end, retryInMs),
       handedOver: (slot, gapFrom) => this.#handedOver(slot, gapFrom),
       frame: (frame, receivedAt) => this.#frame(frame, receivedAt),
-      oddFrame: (slot, frame, at, lastFrameAt) => this.#oddFrame(slot, frame, at, lastFrameAt),
+      oddFrame: (slot, frame, at, coveredTo) => this.#oddFrame(slot, frame, at, coveredTo),
     };
   }
 
@@ -124,7 +124,7 @@ export class BotUpstream {
   async covered(): Promise<number | undefined> {
     this.#flushMalformed();
     const used = new Set([...this.#ledger.confirmed.values()].map((each) => each.slot));
-    const times = this.#slots.filter((slot) => used.has(slot.index)).map((slot) => slot.lastFrameAt());
+    const times = this.#slots.filter((slot) => used.has(slot.index)).map((slot) => slot.coveredTo());
     if (!this.#ledger.gapsLoaded || !(await this.#ledger.coverage.persist())) return undefined;
     const known = times.filter((at) => at !== null);
     if (known.length === 0) return undefined;
@@ -325,8 +325,8 @@ export class BotUpstream {
     this.wake('session_ready');
   }
 
-  #lost(slot: Slot, end: SessionEnd, retryInMs: number): void {
-    const { cause, code, httpStatus, lastFrameAt } = end;
+  #lost(slot: Slot, end: SessionResult, retryInMs: number): void {
+    const { cause, code, httpStatus, coveredTo } = end;
     this.#deps.observer.sessionLost({
       botId: this.#botId,
       slot: slot.index,
@@ -338,8 +338,8 @@ export class BotUpstream {
     const gapCause = cause === 'silence' ? 'upstream_silence' : 'upstream_reconnect';
     for (const topicId of this.#ledger.topicsOn(slot.index)) {
       // A planned stop is no gap yet: the row says covered until now, and the next start declares from there.
-      if (cause === 'stopped' || lastFrameAt === null) this.#ledger.confirmed.delete(topicId);
-      else this.#ledger.lose(topicId, lastFrameAt, gapCause);
+      if (cause === 'stopped' || coveredTo === null) this.#ledger.confirmed.delete(topicId);
+      else this.#ledger.lose(topicId, coveredTo, gapCause);
     }
     if (cause !== 'stopped') this.#unconfirmed = Math.max(this.#unconfirmed, 1);
     this.wake('session_lost');
@@ -384,18 +384,18 @@ export class BotUpstream {
     slot: Slot,
     frame: UpstreamFrame & { kind: 'malformed' | 'unknown' },
     at: number,
-    lastFrameAt: number | null,
+    coveredTo: number | null,
   ): void {
     const { clock, observer } = this.#deps;
     if (frame.kind === 'unknown')
       return observer.unknownFrame({ botId: this.#botId, messageType: frame.messageType });
     observer.malformedFrame({ botId: this.#botId, problem: frame.problem });
-    if (lastFrameAt === null) return;
+    if (coveredTo === null) return;
     if (this.#malformed) {
       this.#malformed.to = at + 1;
       return;
     }
-    const window = { from: lastFrameAt, to: at + 1, slot: slot.index };
+    const window = { from: coveredTo, to: at + 1, slot: slot.index };
     this.#malformed = window;
     this.#cancelMalformed = clock.after(malformedWindowMs, () => this.#flushMalformed());
   }

@@ -97,16 +97,24 @@ const parsers: ReadonlyMap<string, Parse> = new Map<string, Parse>([
   ],
 ]);
 
-export function parseFrame(text: string): UpstreamFrame {
+/** The frame, and when the platform says it sent it (milliseconds since the epoch); null if it does not say. */
+export function readFrame(text: string): { frame: UpstreamFrame; sentAt: number | null } {
   try {
-    const frame = envelope.parse(JSON.parse(text));
-    const parse = parsers.get(frame.metadata.message_type);
-    return parse
-      ? parse(frame, text)
-      : { kind: 'unknown', messageType: frame.metadata.message_type.slice(0, 64) };
+    const raw = envelope.parse(JSON.parse(text));
+    const sentAt = Date.parse(raw.metadata.message_timestamp);
+    return { frame: interpret(raw, text), sentAt: Number.isNaN(sentAt) ? null : sentAt };
   } catch (error) {
-    return { kind: 'malformed', problem: describe(error) };
+    return { frame: { kind: 'malformed', problem: describe(error) }, sentAt: null };
   }
+}
+
+export const parseFrame = (text: string): UpstreamFrame => readFrame(text).frame;
+
+function interpret(frame: Parsed, text: string): UpstreamFrame {
+  const parse = parsers.get(frame.metadata.message_type);
+  return parse
+    ? parse(frame, text)
+    : { kind: 'unknown', messageType: frame.metadata.message_type.slice(0, 64) };
 }
 
 function reference(raw: z.infer<typeof subscription>): SubscriptionRef {

@@ -3,7 +3,7 @@
 import { WebSocket } from 'ws';
 import type { Cancel, Clock } from '../../runtime/clock.ts';
 import { deferred } from '../../runtime/deferred.ts';
-import { parseFrame, type UpstreamFrame } from './frames.ts';
+import { readFrame, type UpstreamFrame } from './frames.ts';
 import {
   startSession,
   stepSession,
@@ -25,7 +25,7 @@ const closeGraceMs = 2_000;
 export interface SessionListener {
   /** The session can be subscribed on. */
   ready(sessionId: string): void;
-  /** A hand-over is complete. `gapFrom`: since when nobody was delivering, null if somebody always was. */
+  /** A hand-over is complete. `gapFrom`: from when on something may be missing, null if somebody always delivered. */
   handedOver(sessionId: string, gapFrom: number | null): void;
   /** A notification or revocation, from the current socket or one that is about to go or come. */
   frame(frame: UpstreamFrame, receivedAt: number): void;
@@ -33,7 +33,7 @@ export interface SessionListener {
   oddFrame(
     frame: UpstreamFrame & { kind: 'malformed' | 'unknown' },
     receivedAt: number,
-    lastFrameAt: number | null,
+    coveredTo: number | null,
   ): void;
 }
 
@@ -44,10 +44,23 @@ export interface SessionOptions {
   readonly listener: SessionListener;
 }
 
+/**
+ * Frames may be stamped a moment before they are queued for us, so the last one that came proves only that nothing
+ * older than this before it is missing.
+ */
+const orderSlackMs = 1_000;
+
+export interface SessionResult extends SessionEnd {
+  /** What was sent up to here has been received; what was sent later may be missing. Null if it never was live. */
+  readonly coveredTo: number | null;
+}
+
 export interface Session {
   /** Settles when the session is over and every socket it opened is closed. Never rejects. */
-  readonly ended: Promise<SessionEnd>;
+  readonly ended: Promise<SessionResult>;
   lastFrameAt(): number | null;
+  /** As in the result, while it is live. */
+  coveredTo(): number | null;
 }
 
 export function runSession(options: SessionOptions, signal: AbortSignal): Session {
@@ -55,9 +68,10 @@ export function runSession(options: SessionOptions, signal: AbortSignal): Sessio
   const sockets = new Map<number, WebSocket>();
   const timers = new Map<SessionTimer, Cancel>();
   const closing = new Set<Promise<void>>();
-  const { promise: ended, resolve: settle } = deferred<SessionEnd>();
+  const { promise: ended, resolve: settle } = deferred<SessionResult>();
   const first = startSession(timings);
   let state: SessionState = first.state;
+  let coveredTo: number | null = null;
 
   const input = (value: SessionInput) => {
     const step = stepSession(state, value, timings);
@@ -87,7 +101,7 @@ export function runSession(options: SessionOptions, signal: AbortSignal): Sessio
       case 'ready':
         return listener.ready(effect.sessionId);
       case 'handed_over':
-        return listener.handedOver(effect.sessionId, effect.gapFrom);
+        return listener.handedOver(effect.sessionId, effect.gapFrom === null ? null : coveredTo);
       case 'end':
         return finish(effect.end);
     }
@@ -117,10 +131,14 @@ export function runSession(options: SessionOptions, signal: AbortSignal): Sessio
   const receive = (socket: number, data: WebSocket.RawData, isBinary: boolean) => {
     // Also after the end, until the socket is closed: what arrives is delivered, and the state no longer moves.
     const at = clock.now();
-    const frame: UpstreamFrame = isBinary
-      ? { kind: 'malformed', problem: 'binary frame' }
-      : parseFrame(textOf(data));
-    const lastFrameAt = state.lastFrameAt;
+    const { frame, sentAt } = isBinary ? binaryFrame : readFrame(textOf(data));
+    const coveredBefore = coveredTo;
+    take(socket, frame, at, coveredBefore);
+    // Behind the step: a welcome that ends a gap must not say that the gap was covered.
+    if (sentAt !== null) coveredTo = Math.max(coveredTo ?? 0, Math.min(sentAt, at) - orderSlackMs);
+  };
+
+  const take = (socket: number, frame: UpstreamFrame, at: number, coveredBefore: number | null) => {
     switch (frame.kind) {
       case 'welcome':
         return input({
@@ -141,7 +159,7 @@ export function runSession(options: SessionOptions, signal: AbortSignal): Sessio
       case 'unknown':
       case 'malformed':
         input({ type: 'frame', socket, at });
-        return listener.oddFrame(frame, at, lastFrameAt);
+        return listener.oddFrame(frame, at, coveredBefore);
     }
   };
 
@@ -167,15 +185,19 @@ export function runSession(options: SessionOptions, signal: AbortSignal): Sessio
     timers.clear();
     signal.removeEventListener('abort', stop);
     for (const socket of sockets.keys()) close(socket, 0);
-    void Promise.all(closing).then(() => settle(end));
+    void Promise.all(closing).then(() =>
+      settle({ ...end, coveredTo: end.lastFrameAt === null ? null : coveredTo }),
+    );
   };
 
   const stop = () => input({ type: 'stop' });
   signal.addEventListener('abort', stop, { once: true });
   for (const effect of first.effects) perform(effect);
   if (signal.aborted) stop();
-  return { ended, lastFrameAt: () => state.lastFrameAt };
+  return { ended, lastFrameAt: () => state.lastFrameAt, coveredTo: () => coveredTo };
 }
+
+const binaryFrame = { frame: { kind: 'malformed', problem: 'binary frame' }, sentAt: null } as const;
 
 /** `ws` throws for some URLs that are well-formed (one with a fragment), and Twitch chooses the URL of a hand-over. */
 function dial(url: string): WebSocket | undefined {

@@ -3,20 +3,19 @@
 import { backOffMs } from '../../domain/back-off.ts';
 import { pause, type Clock } from '../../runtime/clock.ts';
 import type { UpstreamFrame } from './frames.ts';
-import { runSession, type Session } from './session.ts';
-import type { SessionEnd } from './session-state.ts';
+import { runSession, type Session, type SessionResult } from './session.ts';
 import type { Timings } from './timings.ts';
 
 export interface SlotListener {
   ready(slot: Slot): void;
-  lost(slot: Slot, end: SessionEnd, retryInMs: number): void;
+  lost(slot: Slot, end: SessionResult, retryInMs: number): void;
   handedOver(slot: Slot, gapFrom: number | null): void;
   frame(frame: UpstreamFrame, receivedAt: number): void;
   oddFrame(
     slot: Slot,
     frame: UpstreamFrame & { kind: 'malformed' | 'unknown' },
     at: number,
-    lastFrameAt: number | null,
+    coveredTo: number | null,
   ): void;
 }
 
@@ -58,6 +57,11 @@ export class Slot {
     return this.#session?.lastFrameAt() ?? null;
   }
 
+  /** What was sent up to here has been received. */
+  coveredTo(): number | null {
+    return this.#session?.coveredTo() ?? null;
+  }
+
   /** Ends the present session, if it still is of that generation; the next one follows after the back-off. */
   abandon(generation: number): void {
     if (generation === this.generation) this.#abandon?.abort();
@@ -87,7 +91,7 @@ export class Slot {
     }
   }
 
-  async #runOne(): Promise<SessionEnd> {
+  async #runOne(): Promise<SessionResult> {
     const { clock, timings, url, listener } = this.#options;
     this.generation++;
     this.#abandon = new AbortController();
@@ -109,7 +113,7 @@ export class Slot {
             listener.handedOver(this, gapFrom);
           },
           frame: (frame, at) => listener.frame(frame, at),
-          oddFrame: (frame, at, lastFrameAt) => listener.oddFrame(this, frame, at, lastFrameAt),
+          oddFrame: (frame, at, coveredTo) => listener.oddFrame(this, frame, at, coveredTo),
         },
       },
       signal,
