@@ -5,6 +5,7 @@ import type { EventFrame, HelloFrame, RelayEvent, ServerFrame } from '../protoco
 import { AckQueue } from './ack-queue.ts';
 import type { ClientClock } from './clock.ts';
 import { pause } from './clock.ts';
+import { RelayApiError } from './errors.ts';
 import type { EventsOptions, StreamQuery } from './events-options.ts';
 import { queryOf } from './events-options.ts';
 import { Link } from './link.ts';
@@ -13,6 +14,9 @@ import type { LinkEnd, RetryState } from './retry.ts';
 import { afterEnd, afterLoginError, freshRetryState } from './retry.ts';
 import type { SocketConstructor } from './socket.ts';
 import { socketConstructor, streamUrl } from './socket.ts';
+
+/** A token that takes longer than this does not come. */
+const tokenWithinMs = 15_000;
 
 /** An event with what is known about its delivery. */
 export interface Delivery {
@@ -126,6 +130,24 @@ class Stream {
     }
   }
 
+  /**
+   * A page's own server may be away, or restarting with the relay: whatever its token function throws, or a token that
+   * does not come, is a reason to try again. Only the relay's own refusal is final.
+   */
+  async #token(signal: AbortSignal): Promise<string> {
+    const waited = new AbortController();
+    const late = pause(this.#deps.clock, tokenWithinMs, waited.signal).then(() => undefined);
+    try {
+      const token = await Promise.race([this.#deps.token(signal), late]);
+      if (typeof token === 'string' && token !== '') return token;
+    } catch (error) {
+      if (error instanceof RelayApiError) throw error;
+    } finally {
+      waited.abort();
+    }
+    throw new TypeError('no token could be had');
+  }
+
   /** One connection from log-in to end, or one log-in that failed. */
   async #attempt(signal: AbortSignal) {
     const { random } = this.#deps;
@@ -134,7 +156,7 @@ class Stream {
     let end: LinkEnd;
     try {
       const Socket = await socketConstructor(this.#deps.webSocket);
-      const token = await this.#deps.token(signal);
+      const token = await this.#token(signal);
       if (signal.aborted) return { ...quit(this.#retry), quiet: true };
       end = await this.#connect(Socket, token);
       if (end.code === 1006 && end.livedMs === null && this.#after !== undefined && !signal.aborted) {

@@ -35,7 +35,11 @@ export interface EventFeed {
   retentionMsOf(record: LogRecord): number;
   /** What the service wants right now, narrowed to `types` if given. The same object until something changes. */
   filter(serviceAccountId: string, types?: readonly string[] | null): Filter;
-  /** At most `limit` records after `after`. Synchronous while the recent window holds them, else from the database. */
+  /**
+   * At most `limit` records after `after`. Synchronous while the recent window holds them, else from the database. While
+   * a change of the service's interests is not in effect yet it waits for that, and then answers with nothing
+   * (`through` is `after`) and a wake-up, since the filter may be another one by then.
+   */
   read(after: number, filter: Filter, limit: number): ReadResult | Promise<ReadResult>;
   /** As `read`, with the bytes; made once for all who ask the same in the same turn of the event loop. */
   batch(after: number, filter: Filter, limit: number, encoding: FrameEncoding): Batch | Promise<Batch>;

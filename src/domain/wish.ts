@@ -59,7 +59,7 @@ export function refuse(code: string, errors: readonly FieldError[]): WishRefusal
 export function resolveWish(wish: Wish, bot: WishBot, catalogue: EventTypeCatalogue): WishOutcome {
   const transport = webhookRefusal(wish);
   if (transport) return { ok: false, error: transport };
-  const type = catalogue.canonicalName(wish.eventType.trim());
+  const type = catalogue.canonicalName(wish.eventType);
   const versions = catalogue.versionsOf(type);
   if (versions.length === 0) return passThrough(wish, type, bot, catalogue);
   const rule = pickVersion(wish, versions, catalogue.newestLive(type));

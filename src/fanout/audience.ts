@@ -1,8 +1,10 @@
 // Who wants what: service to filter, topic to services, in memory, as the interests' rows said when they were last read.
-// It never writes, and while it cannot know it says "wanted" rather than let something be dropped.
+// It never writes, and while it cannot know it says "wanted" rather than let something be dropped, and "unsettled" rather
+// than let a reader pass what it may have to deliver.
 import type { RetentionClass } from '../domain/event.ts';
 import { retentionClassOf } from '../domain/event.ts';
 import type { Filter } from '../domain/filter.ts';
+import { deferred } from '../runtime/deferred.ts';
 import type { InterestRow, InterestSource } from './port.ts';
 
 interface Wish {
@@ -35,8 +37,12 @@ export class Audience {
   readonly #listeners = new Set<(serviceAccountIds: readonly string[]) => void>();
   /** For each filter, the lowest createdSeq of its topics per class: nothing before it can be missing. */
   readonly #since = new WeakMap<Filter, Readonly<Record<RetentionClass, number>>>();
+  /** The read under way or to come that a change of the service asked for; settles, never rejects. */
+  readonly #changing = new Map<string, Promise<void>>();
   #version = 0;
   #stale = true;
+  /** Resolved by the read that ends the present ignorance. */
+  #known = deferred<void>();
   #running: Promise<unknown> = Promise.resolve();
   #next: Reload | undefined;
 
@@ -47,13 +53,27 @@ export class Audience {
   /**
    * Reads the interests again, all or those of the given services; what was committed before the call is in effect when
    * this resolves. A request that changes interests waits for it before it answers. Rejects while the database is away;
-   * then everything counts as wanted until a later call, which reads all, succeeds.
+   * then everything counts as wanted, and everybody as unsettled, until a later call, which reads all, succeeds.
    */
   reload(serviceAccountIds?: readonly string[]): Promise<void> {
-    this.#next ??= this.#schedule();
-    if (!serviceAccountIds) this.#next.services = 'all';
-    else if (this.#next.services !== 'all') for (const id of serviceAccountIds) this.#next.services.add(id);
-    return this.#next.done;
+    const next = (this.#next ??= this.#schedule());
+    if (!serviceAccountIds) next.services = 'all';
+    else if (next.services !== 'all') for (const id of serviceAccountIds) next.services.add(id);
+    for (const id of serviceAccountIds ?? []) this.#expect(id, next.done);
+    return next.done;
+  }
+
+  /** Whether the last read succeeded. */
+  get isKnown(): boolean {
+    return !this.#stale;
+  }
+
+  /**
+   * Set while the service's interests may be others than the filter says: a reader that went on with it could pass
+   * over events for good. Settles, never rejects, when it is worth asking again.
+   */
+  unsettled(serviceAccountId: string): Promise<void> | undefined {
+    return this.#stale ? this.#known.promise : this.#changing.get(serviceAccountId);
   }
 
   /** Whether anybody wants the topic. True as long as that is not known. */
@@ -91,6 +111,15 @@ export class Audience {
     return () => this.#listeners.delete(listener);
   }
 
+  #expect(serviceAccountId: string, done: Promise<void>): void {
+    const settled = done
+      .catch(() => {})
+      .then(() => {
+        if (this.#changing.get(serviceAccountId) === settled) this.#changing.delete(serviceAccountId);
+      });
+    this.#changing.set(serviceAccountId, settled);
+  }
+
   /** One read at a time, in the order asked for: an older answer must not replace a newer one. */
   #schedule(): Reload {
     const done = this.#running.then(() => this.#load());
@@ -106,7 +135,9 @@ export class Audience {
       const rows = await this.#source.loadInterests(services === 'all' ? undefined : [...services]);
       this.#apply(services, rows);
       this.#stale = false;
+      this.#known.resolve();
     } catch (error) {
+      if (!this.#stale) this.#known = deferred();
       this.#stale = true;
       throw error;
     }

@@ -1,8 +1,9 @@
 // What delivery reads from: the log's reader, each service's filter, and a wake-up when something may be there for it. It
 // holds no queue and no position; a wake-up carries nothing, so a lost one costs time only.
 import type { LogRecord, RetentionClass } from '../domain/event.ts';
+import type { Filter } from '../domain/filter.ts';
 import { retentionClassOf } from '../domain/event.ts';
-import type { EventFeed } from '../delivery/port.ts';
+import type { Batch, EventFeed } from '../delivery/port.ts';
 import type { LogReader } from '../log/port.ts';
 import type { Audience } from './audience.ts';
 import { BatchCache } from './batch-cache.ts';
@@ -17,6 +18,8 @@ export interface FeedDeps {
   readonly onWakeError?: (error: unknown) => void;
 }
 
+const nothing = Buffer.alloc(0);
+
 /** The feed's promises are in delivery/port.ts. */
 export function createFeed(deps: FeedDeps): EventFeed {
   const { reader, audience, keepMs } = deps;
@@ -30,6 +33,13 @@ export function createFeed(deps: FeedDeps): EventFeed {
   });
   audience.onChange((services) => wakeUps.services(services));
 
+  /** Nobody reads on with a filter that may be out of date: an empty answer once it is not, and a wake-up to ask again. */
+  const held = ({ serviceAccountId }: Filter, after: number): Promise<Batch> | undefined =>
+    audience.unsettled(serviceAccountId)?.then(() => {
+      wakeUps.services([serviceAccountId]);
+      return { records: [], through: after, bytes: nothing };
+    });
+
   return {
     epoch: reader.epoch,
     head: () => reader.head(),
@@ -41,8 +51,9 @@ export function createFeed(deps: FeedDeps): EventFeed {
     },
     retentionMsOf: (record) => keepMs[retentionClassOf(record.type)],
     filter: (serviceAccountId, types = null) => audience.filter(serviceAccountId, types),
-    read: (after, filter, limit) => reader.read(after, filter, limit),
-    batch: (after, filter, limit, encoding) => batches.get(after, filter, limit, encoding),
+    read: (after, filter, limit) => held(filter, after) ?? reader.read(after, filter, limit),
+    batch: (after, filter, limit, encoding) =>
+      held(filter, after) ?? batches.get(after, filter, limit, encoding),
     watch: (serviceAccountId, wake) => wakeUps.add(serviceAccountId, wake),
   };
 }

@@ -7,7 +7,7 @@ import { methodNotAllowed } from 'hono/method-not-allowed';
 import { secureHeaders } from 'hono/secure-headers';
 import { RelayError } from '../domain/errors.ts';
 import type { AppEnv } from './env.ts';
-import { refuseUnstorable } from './parse.ts';
+import { refuseBrokenBody, refuseUnstorable } from './parse.ts';
 import type { HttpDeps } from './port.ts';
 import { respondWith } from './problem.ts';
 import { botRoutes } from './routes/bots.ts';
@@ -54,14 +54,7 @@ export function createApp(deps: HttpDeps): App {
       },
     }),
   );
-  app.use(
-    bodyLimit({
-      maxSize: maxBodyBytes,
-      onError() {
-        throw new RelayError('body_too_large', 413, `the body is larger than ${maxBodyBytes} bytes`);
-      },
-    }),
-  );
+  app.use((c, next) => limitBody(c, next).catch(refuseBrokenBody));
   app.use(async (c, next) => {
     refuseUnstorable(decodedPath(c.req.path), ['path']);
     await next();
@@ -81,6 +74,13 @@ export function createApp(deps: HttpDeps): App {
   }
   return app;
 }
+
+const limitBody = bodyLimit({
+  maxSize: maxBodyBytes,
+  onError() {
+    throw new RelayError('body_too_large', 413, `the body is larger than ${maxBodyBytes} bytes`);
+  },
+});
 
 function decodedPath(path: string): string {
   try {

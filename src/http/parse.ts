@@ -5,6 +5,8 @@ import { RelayError, type FieldError } from '../domain/errors.ts';
 
 const secretField = /secret|token|key|password|authorization|url/i;
 const maxShownLength = 80;
+/** Nothing that is asked for lies deeper than two; what does is not walked down. */
+const maxDepth = 16;
 /** NUL and lone surrogates: text that PostgreSQL cannot store. */
 // oxlint-disable-next-line no-control-regex -- NUL is what it looks for
 const unstorable = /[\u0000\p{Surrogate}]/u;
@@ -16,7 +18,7 @@ export async function parseBody<T extends z.ZodType>(c: Context, schema: T): Pro
     const given = type === '' ? 'none was given' : `"${type.slice(0, maxShownLength)}" was given`;
     throw new RelayError('unsupported_media_type', 415, `content-type must be application/json; ${given}`);
   }
-  const text = await c.req.text();
+  const text = await c.req.text().catch(refuseBrokenBody);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -29,6 +31,12 @@ export async function parseBody<T extends z.ZodType>(c: Context, schema: T): Pro
 /** The query as the schema sees it; of a repeated parameter the first counts. */
 export function parseQuery<T extends z.ZodType>(c: Context, schema: T): z.output<T> {
   return validate(schema, c.req.query());
+}
+
+/** Reading a body fails only by its sender's doing, though the error looks like any other lost connection's. */
+export function refuseBrokenBody(error: unknown): never {
+  if (error instanceof RelayError) throw error;
+  throw new RelayError('incomplete_body', 400, 'the body ended before it was complete', { cause: error });
 }
 
 export function validate<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
@@ -44,6 +52,10 @@ export const fieldRefusal = (path: string, message: string, code = 'validation',
   new RelayError(code, status, message, { errors: [{ path, message }] });
 
 export function refuseUnstorable(value: unknown, path: readonly string[] = []): void {
+  if (path.length > maxDepth) {
+    const message = `${path[0]}: nested more than ${maxDepth} deep; nothing here is`;
+    throw fieldRefusal(path[0] ?? '', message);
+  }
   if (typeof value === 'string' && unstorable.test(value)) {
     const name = path.join('.');
     throw fieldRefusal(name, `${name || 'the value'} holds a NUL or a broken character: expected plain text`);
@@ -72,7 +84,10 @@ function describe(issue: z.core.$ZodIssue, input: unknown): FieldError {
 
 function shown(path: string, value: unknown): string {
   if (value === undefined) return 'nothing was given';
-  if (secretField.test(path)) return 'what was given is not shown';
+  // A member further down may be a secret whatever this one is called.
+  if (typeof value === 'object' && value !== null)
+    return Array.isArray(value) ? 'an array was given' : 'an object was given';
+  if (path === '' || secretField.test(path)) return 'what was given is not shown';
   const text = JSON.stringify(value) ?? typeof value;
   return `given ${text.length > maxShownLength ? `${text.slice(0, maxShownLength)}…` : text}`;
 }

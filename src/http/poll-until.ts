@@ -14,7 +14,7 @@ export interface Wait<T> {
 
 /** What the attempt gave, or undefined once the time is over or a signal has aborted. Rejects only as the attempt does. */
 export async function pollUntil<T>(wait: Wait<T>): Promise<T | undefined> {
-  const deadline = wait.clock.now() + wait.waitMs;
+  let over = wait.waitMs <= 0;
   // The hint that comes while an attempt runs must not be lost: it is remembered until the next one has begun.
   let hinted = false;
   let notify: () => void = () => {};
@@ -24,28 +24,24 @@ export async function pollUntil<T>(wait: Wait<T>): Promise<T | undefined> {
   };
   const aborted = () => wait.signals.some((signal) => signal.aborted);
   for (const signal of wait.signals) signal.addEventListener('abort', wake);
-  const unwatch = wait.waitMs > 0 ? wait.watch(wake) : () => {};
+  const unwatch = over ? () => {} : wait.watch(wake);
+  // One timer and no look at the time: a clock that is set back does not prolong the wait.
+  const timeOver = () => {
+    over = true;
+    wake();
+  };
+  const cancel = over ? () => {} : wait.clock.after(wait.waitMs, timeOver);
   try {
     for (;;) {
       hinted = false;
       const result = await wait.attempt();
-      const leftMs = deadline - wait.clock.now();
-      if (result !== undefined || aborted() || leftMs <= 0) return result;
-      if (!hinted) await hint(wait.clock, leftMs, (resolve) => (notify = resolve));
+      if (result !== undefined || aborted() || over) return result;
+      if (!hinted) await new Promise<void>((resolve) => (notify = resolve));
       if (aborted()) return undefined;
     }
   } finally {
+    cancel();
     unwatch();
     for (const signal of wait.signals) signal.removeEventListener('abort', wake);
   }
-}
-
-function hint(clock: Clock, leftMs: number, onNotify: (resolve: () => void) => void): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = clock.after(leftMs, resolve);
-    onNotify(() => {
-      cancel();
-      resolve();
-    });
-  });
 }

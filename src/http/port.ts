@@ -60,7 +60,11 @@ export interface ConsumerRow {
   readonly updatedAt: number;
 }
 
-export type StoreChange = { readonly kind: string; readonly topicId?: string };
+export type StoreChange = {
+  readonly kind: string;
+  readonly topicId?: string;
+  readonly serviceAccountId?: string;
+};
 
 /** The part of the store that requests read and write. Every call may reject when the database is away. */
 export interface HttpStore {

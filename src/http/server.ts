@@ -1,9 +1,12 @@
 // The listener: one node server around the app. Owns the sockets of plain requests; an upgrade belongs to whoever
 // listens for it on `server`.
+import { randomUUID } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import { createAdaptorServer } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
+import { RelayError } from '../domain/errors.ts';
 import { systemClock, type Clock } from '../runtime/clock.ts';
+import { problemOf } from './problem.ts';
 
 /** Enough for a slow client on a bad line, little enough that idle half-requests do not pile up. */
 const headersTimeoutMs = 10_000;
@@ -34,15 +37,14 @@ export interface ListenOptions {
 
 /** Resolves once connections are taken; rejects with the system's error (EADDRINUSE, EACCES) otherwise. */
 export async function listen({ app, host, port, clock = systemClock }: ListenOptions): Promise<Listener> {
-  const server = createAdaptorServer({
-    fetch: (request) => app.fetch(request),
-    createServer,
-    serverOptions: {
+  const server = createServer(
+    {
       headersTimeout: headersTimeoutMs,
       requestTimeout: requestTimeoutMs,
       keepAliveTimeout: keepAliveTimeoutMs,
     },
-  }) as Server;
+    getRequestListener((request) => app.fetch(request), { errorHandler: notARequest }),
+  );
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
@@ -69,6 +71,17 @@ export async function listen({ app, host, port, clock = systemClock }: ListenOpt
     url: `http://${shown}:${address.port}`,
     close: () => (closing ??= closeAll(server, sockets, clock)),
   };
+}
+
+/** The app answers its own faults, so what arrives here never became a request: its target and host make no URL. */
+function notARequest(): Response {
+  const error = new RelayError(
+    'malformed_request',
+    400,
+    'the request target or the Host header makes no URL',
+  );
+  const headers = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' };
+  return new Response(JSON.stringify(problemOf(error, randomUUID())), { status: error.status, headers });
 }
 
 function closeAll(server: Server, sockets: ReadonlySet<Socket>, clock: Clock): Promise<void> {

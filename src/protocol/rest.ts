@@ -3,6 +3,9 @@ import { z } from 'zod';
 import { relayEvent } from './event.ts';
 
 const uuid = z.uuid('expected a UUID');
+/** A number as a query carries it. Spelt out, since to `Number` an empty text (a variable nobody set) is 0. */
+const numberText = (form: RegExp, min: number, max: number, expected: string) =>
+  z.string().regex(form, expected).transform(Number).pipe(z.number().min(min, expected).max(max, expected));
 
 /** RFC 9457. `code` is stable and for programs; `detail` is for people. */
 export const problem = z.looseObject({
@@ -73,12 +76,12 @@ export const serviceName = z
   .string()
   .trim()
   .regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$/, 'expected 1 to 64 letters, digits, spaces or . _ -');
-export const graceSeconds = z.coerce
-  .number('expected a whole number of seconds, 0 to 604800')
-  .int('expected a whole number of seconds')
-  .min(0, 'expected 0 to 604800 seconds')
-  .max(604_800, 'expected 0 to 604800 seconds')
-  .default(0);
+export const graceSeconds = numberText(
+  /^\d{1,6}$/,
+  0,
+  604_800,
+  'expected a whole number of seconds, 0 to 604800',
+).default(0);
 export const serviceView = z.looseObject({
   name: z.string(),
   client_id: z.string(),
@@ -104,7 +107,7 @@ export type InterestState = (typeof interestStates)[number];
 /** The wish. See the catalogue (GET /v1/eventsub/subscription-types) for what a type needs. */
 export const createInterestBody = z.object({
   bot_account_id: uuid,
-  event_type: z.string().min(1, 'expected an EventSub type such as channel.follow').max(128),
+  event_type: z.string().trim().min(1, 'expected an EventSub type such as channel.follow').max(128),
   broadcaster_user_id: z
     .string()
     .min(1)
@@ -135,17 +138,15 @@ export const interestView = z.looseObject({
 });
 export type InterestView = z.infer<typeof interestView>;
 
-export const waitSeconds = z.coerce
-  .number('expected a number of seconds, 0 to 30')
-  .min(0, 'expected 0 to 30 seconds')
-  .max(30, 'expected 0 to 30 seconds')
-  .default(0);
-export const pageLimit = z.coerce
-  .number('expected a whole number from 1 to 1000')
-  .int('expected a whole number from 1 to 1000')
-  .min(1, 'expected 1 to 1000')
-  .max(1000, 'expected 1 to 1000')
-  .default(100);
+export const waitSeconds = numberText(
+  /^\d{1,2}(\.\d{1,6})?$/,
+  0,
+  30,
+  'expected a number of seconds, 0 to 30',
+).default(0);
+export const pageLimit = numberText(/^\d{1,4}$/, 1, 1000, 'expected a whole number from 1 to 1000').default(
+  100,
+);
 
 export const eventsQuery = z.object({
   after: z

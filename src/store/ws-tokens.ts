@@ -15,8 +15,17 @@ export interface WsTokens {
 
 export function createWsTokens({ database, clock }: StoreContext): WsTokens {
   const { pool, prisma } = database;
+  const prune = async () => {
+    const { count } = await prisma.wsToken.deleteMany({
+      where: { expiresAt: { lte: new Date(clock.now()) } },
+    });
+    return count;
+  };
   return {
+    prune,
     async issue(serviceAccountId, ttlSeconds) {
+      // Whoever makes the table grow clears it: it never holds more than was issued within one lifetime.
+      await prune();
       const token = newSecret();
       const expiresAt = new Date(clock.now() + ttlSeconds * 1000);
       await prisma.wsToken.create({ data: { tokenHash: hashSecret(token), serviceAccountId, expiresAt } });
@@ -32,12 +41,6 @@ export function createWsTokens({ database, clock }: StoreContext): WsTokens {
       if (!taken || taken.expires_at.getTime() <= clock.now()) return undefined;
       const row = await prisma.serviceAccount.findUnique({ where: { id: taken.id } });
       return row ? toService(row) : undefined;
-    },
-    async prune() {
-      const { count } = await prisma.wsToken.deleteMany({
-        where: { expiresAt: { lte: new Date(clock.now()) } },
-      });
-      return count;
     },
   };
 }

@@ -21,8 +21,10 @@ interface Followed {
   readonly log: Logger;
 }
 
-/** A change that was not heard of (a failed read, another process's write) takes effect after this at the latest. */
+/** A change that was not heard of (another process's write) takes effect after this at the latest. */
 const rereadEveryMs = 30_000;
+/** After a failed read: nothing is delivered until one succeeds, so that no reader passes what it does not know of. */
+const retryMs = 1_000;
 
 async function rereadRegularly(
   audience: Audience,
@@ -30,7 +32,12 @@ async function rereadRegularly(
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  while ((await pause(clock, rereadEveryMs, signal)) === 'elapsed') {
+  // Pauses are counted rather than instants compared: a clock that is set back must not put this off.
+  let restedMs = 0;
+  while ((await pause(clock, retryMs, signal)) === 'elapsed') {
+    restedMs += retryMs;
+    if (audience.isKnown && restedMs < rereadEveryMs) continue;
+    restedMs = 0;
     await audience.reload().catch((err: unknown) => log.warn({ err }, 'interests could not be read'));
   }
 }

@@ -115,7 +115,9 @@ export class World implements AsyncDisposable {
     await daemon?.stop();
   }
 
+  /** On the same port, as a service manager would. */
   async restart(): Promise<void> {
+    this.#env['PORT'] = new URL(this.url).port;
     await this.stop();
     await this.start();
   }

@@ -4,7 +4,7 @@ import { Hono } from 'hono';
 import type { EventFeed, ReadResult } from '../../delivery/port.ts';
 import { encodeCursor } from '../../domain/cursor.ts';
 import { eventsQuery } from '../../protocol/rest.ts';
-import { requireService } from '../auth.ts';
+import { requireService, serviceOf } from '../auth.ts';
 import { expired, readCursor } from '../cursor-param.ts';
 import type { AppEnv } from '../env.ts';
 import { parseQuery } from '../parse.ts';
@@ -21,14 +21,29 @@ export function eventRoutes(deps: HttpDeps): Hono<AppEnv> {
     const floor = feed.floorFor(feed.filter(serviceId, types));
     const reader = { feed, serviceId, types, limit: query.limit, given: query.after !== undefined };
     const signals = [c.req.raw.signal, deps.stopping];
+    let accountChanged = false;
     let position = query.after === undefined ? floor : readCursor('after', query.after, feed, floor);
     const page = await pollUntil<ReadResult>({
       async attempt() {
+        // A secret that dies during the wait ends it, as it ends the sockets.
+        if (accountChanged) await serviceOf(c, deps.store.services);
+        accountChanged = false;
         const result = await readOn(reader, position, signals);
         position = result.through;
         return result.records.length > 0 ? result : undefined;
       },
-      watch: (wake) => feed.watch(serviceId, wake),
+      watch(wake) {
+        const unwatch = feed.watch(serviceId, wake);
+        const unsubscribe = deps.store.onChange((change) => {
+          if (change.kind !== 'service' || change.serviceAccountId !== serviceId) return;
+          accountChanged = true;
+          wake();
+        });
+        return () => {
+          unwatch();
+          unsubscribe();
+        };
+      },
       waitMs: query.wait * 1000,
       clock: deps.clock,
       signals,

@@ -15,6 +15,7 @@ import { pollUntil } from '../poll-until.ts';
 import type { HttpDeps, InterestRow } from '../port.ts';
 
 const base = '/v1/interests';
+const interestPage = pageQuery.extend({ after: z.uuid("expected an interest's id").optional() });
 
 export function interestRoutes(deps: HttpDeps): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
@@ -30,7 +31,7 @@ export function interestRoutes(deps: HttpDeps): Hono<AppEnv> {
     return c.json(view(settled), created ? 201 : 200);
   });
   app.get(base, service, async (c) => {
-    const { limit, after } = parseQuery(c, pageQuery);
+    const { limit, after } = parseQuery(c, interestPage);
     // One more than asked for tells whether there is a next page.
     const rows = await interests.list(c.get('service').id, { limit: limit + 1, after });
     const page = rows.slice(0, limit);

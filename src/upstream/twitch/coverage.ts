@@ -24,6 +24,8 @@ export class Coverage {
   readonly #dirty = new Set<string>();
   /** Declared, but not durable yet. */
   readonly #declaring = new Set<ClosedGap>();
+  /** The last write asked for; they go one after another, or one could overtake the other, or be taken for done. */
+  #writing: Promise<unknown> = Promise.resolve();
   readonly #deps: {
     botId: string;
     clock: Clock;
@@ -88,7 +90,13 @@ export class Coverage {
    * Writes open gaps down. True when the rows and the log say all that memory says; until then nobody may record a
    * coverage, since a crash would then forget the gap.
    */
-  async persist(): Promise<boolean> {
+  persist(): Promise<boolean> {
+    const written = this.#writing.then(() => this.#write());
+    this.#writing = written.catch(() => undefined);
+    return written;
+  }
+
+  async #write(): Promise<boolean> {
     for (const topicId of this.#dirty) {
       // The row must go on saying it until the log does.
       if (this.#isOwed(topicId)) continue;

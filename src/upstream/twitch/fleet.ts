@@ -6,18 +6,19 @@ import { BotUpstream, type UpstreamStatus, type WakeReason } from './bot-upstrea
 import type { BotUpstreamDeps } from './deps.ts';
 import { validateHourly } from './token-keeper.ts';
 
-export type FleetDeps = Omit<BotUpstreamDeps, 'checkToken'>;
+export interface FleetDeps extends Omit<BotUpstreamDeps, 'checkToken'> {
+  /** Aborted by the fleet's stop, once what is covered is written down. */
+  readonly stopping: AbortController;
+}
 
 interface Running {
   readonly upstream: BotUpstream;
-  readonly stop: AbortController;
   readonly ended: Promise<void>;
 }
 
 export class Fleet {
   readonly #deps: FleetDeps;
   readonly #running = new Map<string, Running>();
-  readonly #stop = new AbortController();
   readonly #loops: Promise<void>[] = [];
   readonly #checks = new Set<Promise<unknown>>();
 
@@ -28,7 +29,7 @@ export class Fleet {
   /** Begins every bot's session; resolves as soon as they are under way, not when they are live. */
   async start(): Promise<void> {
     for (const botId of await this.#deps.store.botIds()) this.#begin(botId);
-    const { clock, keeper, observer, store, timings } = this.#deps;
+    const { clock, keeper, observer, stopping, store, timings } = this.#deps;
     this.#loops.push(
       this.#recordCoverage(),
       validateHourly(
@@ -39,14 +40,14 @@ export class Fleet {
           bots: () => store.botIds(),
           onError: (error) => observer.passFailed({ botId: '', error }),
         },
-        this.#stop.signal,
+        stopping.signal,
       ),
     );
   }
 
   /** Something about the bot or its wishes has changed. */
   wake(botId: string, reason: WakeReason): void {
-    if (this.#stop.signal.aborted) return;
+    if (this.#deps.stopping.signal.aborted) return;
     const running = this.#running.get(botId);
     if (running) running.upstream.wake(reason);
     else this.#begin(botId);
@@ -71,7 +72,9 @@ export class Fleet {
     const [bot, topics] = [await store.bot(botId), await store.topics(botId)];
     if (bot) {
       const topicIds = topics.filter((topic) => topic.wanted).map((topic) => topic.id);
-      await sink.declare(reauthEvent({ id: botId, name: bot.name, topicIds }, reason, clock.now()));
+      // Not awaited: with the database away it is durable only later, and a stop would wait for that.
+      const event = reauthEvent({ id: botId, name: bot.name, topicIds }, reason, clock.now());
+      void sink.declare(event).catch(() => undefined);
     }
     this.wake(botId, 'bot');
   }
@@ -79,19 +82,17 @@ export class Fleet {
   /** Writes down what is covered and closes every socket; resolves when they are closed. */
   async stop(): Promise<void> {
     await this.#saveCoverage();
-    this.#stop.abort();
-    for (const running of this.#running.values()) running.stop.abort();
+    this.#deps.stopping.abort();
     await Promise.all([...this.#running.values()].map((running) => running.ended));
     await Promise.all([...this.#loops, ...this.#checks]);
   }
 
   #begin(botId: string): void {
     if (this.#running.has(botId)) return;
-    const stop = new AbortController();
     const upstream = new BotUpstream({ ...this.#deps, checkToken: (id) => this.#checkToken(id) }, botId);
     // It ends by itself when the bot's row is gone.
-    const ended = upstream.run(stop.signal).then(() => void this.#running.delete(botId));
-    this.#running.set(botId, { upstream, stop, ended });
+    const ended = upstream.run(this.#deps.stopping.signal).then(() => void this.#running.delete(botId));
+    this.#running.set(botId, { upstream, ended });
   }
 
   #checkToken(botId: string): void {
@@ -107,8 +108,8 @@ export class Fleet {
   }
 
   async #recordCoverage(): Promise<void> {
-    const { clock, timings } = this.#deps;
-    while ((await pause(clock, timings.coverageMs, this.#stop.signal)) === 'elapsed')
+    const { clock, stopping, timings } = this.#deps;
+    while ((await pause(clock, timings.coverageMs, stopping.signal)) === 'elapsed')
       await this.#saveCoverage();
   }
 

@@ -68,7 +68,15 @@ export interface Helix {
   userByLogin(token: string, login: string): Promise<HelixAnswer>;
 }
 
-export function createHelix(options: { clientId: string; clock: Clock; deadlineMs: number }): Helix {
+interface HelixOptions {
+  readonly clientId: string;
+  readonly clock: Clock;
+  readonly deadlineMs: number;
+  /** Ends every call under way, as if there had been no answer. */
+  readonly signal?: AbortSignal;
+}
+
+export function createHelix(options: HelixOptions): Helix {
   const call = (token: string, request: TwitchApiCallOptions) => answer(options, token, request);
   return {
     create: (token, wish) =>
@@ -133,7 +141,7 @@ function subscriptionOf(raw: z.infer<typeof item>): HelixSubscription {
 }
 
 async function answer(
-  options: { clientId: string; clock: Clock; deadlineMs: number },
+  options: HelixOptions,
   token: string,
   request: TwitchApiCallOptions,
 ): Promise<HelixAnswer> {
@@ -141,7 +149,8 @@ async function answer(
   const cancel = options.clock.after(options.deadlineMs, () => deadline.abort());
   try {
     // The type leaves `signal` out; the call spreads whatever it is given into fetch.
-    const fetchOptions: TwitchApiCallFetchOptions & RequestInit = { signal: deadline.signal };
+    const signal = options.signal ? AbortSignal.any([deadline.signal, options.signal]) : deadline.signal;
+    const fetchOptions: TwitchApiCallFetchOptions & RequestInit = { signal };
     const response = await callTwitchApiRaw(request, options.clientId, token, 'Bearer', fetchOptions);
     const body = parseJson(await response.text());
     return {

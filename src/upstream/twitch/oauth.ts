@@ -57,13 +57,15 @@ export function createOAuth(options: {
   clientSecret: string;
   clock: Clock;
   deadlineMs: number;
+  /** Nobody waits for a validation any longer; a refresh is waited for, since Twitch may give its pair only once. */
+  signal?: AbortSignal;
 }): OAuth {
-  const { clientId, clientSecret, clock, deadlineMs } = options;
+  const { clientId, clientSecret, clock, deadlineMs, signal } = options;
   return {
     async validate(accessToken) {
       try {
         const info = tokenInfo.parse(
-          await withinDeadline(clock, deadlineMs, getTokenInfo(accessToken, clientId).then(plain)),
+          await withinDeadline(clock, deadlineMs, getTokenInfo(accessToken, clientId).then(plain), signal),
         );
         if (info.userId === null || info.userName === null) return { kind: 'invalid' };
         return {
@@ -122,10 +124,16 @@ function failed(error: unknown): { kind: 'invalid' } | { kind: 'unreachable'; wh
 
 class DeadlineError extends Error {}
 
-async function withinDeadline<T>(clock: Clock, deadlineMs: number, work: Promise<T>): Promise<T> {
+async function withinDeadline<T>(
+  clock: Clock,
+  deadlineMs: number,
+  work: Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   const done = new AbortController();
   work.catch(() => undefined);
-  const late = pause(clock, deadlineMs, done.signal).then(() => Promise.reject(new DeadlineError('late')));
+  const either = signal ? AbortSignal.any([done.signal, signal]) : done.signal;
+  const late = pause(clock, deadlineMs, either).then(() => Promise.reject(new DeadlineError('late')));
   late.catch(() => undefined);
   try {
     return await Promise.race([work, late]);

@@ -9,7 +9,7 @@ import { createPacer, isJoin } from './pacing.ts';
 import type { Slot } from './slot.ts';
 import type { Timings } from './timings.ts';
 import type { TokenKeeper } from './token-keeper.ts';
-import { createVerdict, removeVerdict, type CreateVerdict } from './verdict.ts';
+import { createVerdict, removeVerdict, type CreateVerdict, type RemoveVerdict } from './verdict.ts';
 
 export type CreateOutcome =
   | { readonly kind: 'confirmed'; readonly subscriptionId: string; readonly cost: number }
@@ -79,7 +79,7 @@ export class Subscriber {
         condition: topic.condition,
         sessionId,
       });
-      if (slot.generation !== generation || !slot.live) return { kind: 'session_gone' };
+      if (signal.aborted || slot.generation !== generation || !slot.live) return { kind: 'session_gone' };
       const verdict = createVerdict(answer, { now: clock.now(), refreshed: done.refreshed });
       if (verdict.do === 'refresh_token') {
         done.refreshed = true;
@@ -100,20 +100,15 @@ export class Subscriber {
     return { kind: 'retry_later', code: 'unsettled', reason: 'Twitch kept changing its answer' };
   }
 
-  /** True when the subscription is gone upstream. */
-  async remove(subscriptionId: string): Promise<boolean> {
+  async remove(subscriptionId: string): Promise<RemoveVerdict> {
     const { botId, helix, keeper, clock } = this.#deps;
     const token = await keeper.usable(botId);
-    if (token.kind !== 'token') return false;
-    const first = removeVerdict(await helix.remove(token.accessToken, subscriptionId), {
-      now: clock.now(),
-      refreshed: false,
-    });
-    if (first !== 'refresh_token') return first === 'gone';
+    if (token.kind !== 'token') return { do: 'retry_later', reachable: false };
+    const first = await helix.remove(token.accessToken, subscriptionId);
+    if (first.status !== 401) return removeVerdict(first, clock.now());
     const renewed = await keeper.renew(botId, token.accessToken);
-    if (renewed.kind !== 'token') return false;
-    const again = await helix.remove(renewed.accessToken, subscriptionId);
-    return removeVerdict(again, { now: clock.now(), refreshed: true }) === 'gone';
+    if (renewed.kind !== 'token') return { do: 'retry_later', reachable: false };
+    return removeVerdict(await helix.remove(renewed.accessToken, subscriptionId), clock.now());
   }
 
   /** The list as the plan wants it: each subscription under the topic that it would be. */

@@ -76,6 +76,9 @@ export function createTokenKeeper(deps: {
       kept?.replaces === refused
         ? { kind: 'refreshed', token: kept.token }
         : await oauth.refresh(stored.refreshToken);
+    // Somebody may have brought in a new grant meanwhile: then this answer is about one that no longer matters.
+    const now = await store.tokens(botId);
+    if (now && now.accessToken !== refused) return { kind: 'token', accessToken: now.accessToken };
     if (outcome.kind === 'invalid') return gone(botId, 'Twitch no longer accepts the refresh token');
     if (outcome.kind === 'unreachable') return { kind: 'later', reason: outcome.why };
     const { token } = outcome;

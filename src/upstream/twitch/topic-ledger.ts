@@ -1,7 +1,7 @@
 // What is known of one bot's topics: which are confirmed on which socket, which are not covered since when, and what
 // their owners were told. Memory first, then the row, then the event; makes no call to Twitch.
 import { backOffMs } from '../../domain/back-off.ts';
-import type { Confirmation } from '../../domain/plan.ts';
+import type { ActualSubscription, Confirmation } from '../../domain/plan.ts';
 import { interestEvent, type GapCause, type InterestVerdict } from '../../domain/relay-event.ts';
 import { topicId as topicIdOf } from '../../domain/topic.ts';
 import type { TopicPatch, UpstreamBot, UpstreamTopic } from '../store-port.ts';
@@ -10,16 +10,30 @@ import type { BotUpstreamDeps } from './deps.ts';
 import type { SubscriptionRef } from './frames.ts';
 import { statusMeaning } from './verdict.ts';
 
+interface Confirmed extends Confirmation {
+  /** When it was certainly there last, by its creation or by a list; later it may have vanished without a word. */
+  readonly seenAt: number;
+}
+
+interface Revocation {
+  readonly topicId: string;
+  readonly subscription: SubscriptionRef;
+  readonly at: number;
+}
+
+const revocationCause = (status: string): GapCause =>
+  statusMeaning(status) === 'session_lost' ? 'upstream_reconnect' : 'revoked';
+
 export class TopicLedger {
   /** What delivers on one of our live sessions, by topic id. */
-  readonly confirmed = new Map<string, Confirmation>();
+  readonly confirmed = new Map<string, Confirmed>();
   readonly coverage: Coverage;
   readonly #deps: BotUpstreamDeps;
   readonly #botId: string;
   /** As Twitch told when it created them. */
   readonly #costs = new Map<string, number>();
   readonly #attempts = new Map<string, number>();
-  readonly #revocations: { readonly subscription: SubscriptionRef; readonly at: number }[] = [];
+  readonly #revocations: Revocation[] = [];
   #gapsLoaded = false;
 
   constructor(deps: BotUpstreamDeps, botId: string) {
@@ -61,7 +75,7 @@ export class TopicLedger {
   ): Promise<void> {
     const at = this.#deps.clock.now();
     this.#costs.set(topic.id, created.cost ?? this.#costs.get(topic.id) ?? 0);
-    const confirmation = { subscriptionId: created.subscriptionId, slot, at };
+    const confirmation = { subscriptionId: created.subscriptionId, slot, at, seenAt: at };
     // Memory first: a session that ends while the row is being written must find the topic among what it loses.
     this.confirmed.set(topic.id, confirmation);
     try {
@@ -89,6 +103,22 @@ export class TopicLedger {
     });
   }
 
+  /** A list that was asked for at `at` has these; lists lag. */
+  listed(subscriptions: readonly ActualSubscription[], at: number): void {
+    const certainlyAt = at - this.#deps.timings.listLagMs;
+    for (const { id, topicId, enabled } of subscriptions) {
+      const known = this.confirmed.get(topicId);
+      if (enabled && known?.subscriptionId === id)
+        this.confirmed.set(topicId, { ...known, seenAt: Math.max(known.seenAt, certainlyAt) });
+    }
+  }
+
+  /** A list lacks what was confirmed: nobody knows since when, so the gap begins where it was last known to be there. */
+  missed(topicId: string): void {
+    const since = this.confirmed.get(topicId)?.seenAt ?? this.#deps.clock.now();
+    this.lose(topicId, since, 'upstream_reconnect');
+  }
+
   /** A hand-over took the slot's subscriptions along: a list that lags behind it is not believed against them. */
   carriedOver(slot: number, at: number): void {
     for (const [topicId, each] of this.confirmed)
@@ -110,24 +140,23 @@ export class TopicLedger {
     if (status === 'authorization_revoked') this.#deps.checkToken(this.#botId);
   }
 
+  /** Not covered from this moment on; what it means for the wish is worked off by the next pass. */
   revocation(subscription: SubscriptionRef, at: number): void {
-    this.#revocations.push({ subscription, at });
+    const topicId = this.#topicIdOf(subscription);
+    this.#revocations.push({ topicId, subscription, at });
+    if (this.confirmed.get(topicId)?.subscriptionId === subscription.id)
+      this.lose(topicId, at, revocationCause(subscription.status));
   }
 
   /** Works off the revocations that came in; true if any changed a row. */
   async takeRevocations(topics: readonly UpstreamTopic[]): Promise<boolean> {
     let changed = false;
     for (let first = this.#revocations[0]; first; first = this.#revocations[0]) {
-      const { subscription, at } = first;
-      const id = topicIdOf({ provider: 'twitch', botAccountId: this.#botId, ...subscription });
+      const { topicId: id, subscription, at } = first;
       const known = this.confirmed.get(id);
       const topic = topics.find((each) => each.id === id);
       if (topic && (!known || known.subscriptionId === subscription.id)) {
-        this.lose(
-          id,
-          at,
-          statusMeaning(subscription.status) === 'session_lost' ? 'upstream_reconnect' : 'revoked',
-        );
+        this.lose(id, at, revocationCause(subscription.status));
         await this.ended(topic, subscription.status);
         changed = true;
       }
@@ -136,19 +165,23 @@ export class TopicLedger {
     return changed;
   }
 
-  /** Nothing is upstream for the topic any more; true if its row is gone too, false if somebody wants it again. */
+  /**
+   * Nothing is upstream for the topic any more; true if its row is gone too. False if there is still an interest, of a
+   * disabled service or made meanwhile: what that one misses is owed, so the gap stays open.
+   */
   async forget(topicId: string): Promise<boolean> {
-    this.confirmed.delete(topicId);
-    this.coverage.forget(topicId);
     this.#attempts.delete(topicId);
-    if (await this.#deps.store.forgetTopic(topicId)) return true;
-    await this.#deps.store.updateTopic(topicId, {
-      state: 'pending',
-      subscriptionId: null,
-      gapFrom: null,
-      gapCause: null,
-    });
+    if (await this.#deps.store.forgetTopic(topicId)) {
+      this.confirmed.delete(topicId);
+      this.coverage.forget(topicId);
+      return true;
+    }
+    await this.#deps.store.updateTopic(topicId, { state: 'pending', subscriptionId: null });
     return false;
+  }
+
+  #topicIdOf({ type, version, condition }: SubscriptionRef): string {
+    return topicIdOf({ provider: 'twitch', botAccountId: this.#botId, type, version, condition });
   }
 
   /** Writes a topic's state down and tells the owners of its interests, if it changed. */

@@ -44,8 +44,10 @@ export interface TwitchUpstreamDeps {
 
 export function createTwitchUpstream(deps: TwitchUpstreamDeps): TwitchUpstream {
   const { clientId, clientSecret, clock, timings } = deps;
-  const helix = createHelix({ clientId, clock, deadlineMs: timings.helixMs });
-  const oauth = createOAuth({ clientId, clientSecret, clock, deadlineMs: timings.helixMs });
+  const stopping = new AbortController();
+  const call = { clientId, clock, deadlineMs: timings.helixMs, signal: stopping.signal };
+  const helix = createHelix(call);
+  const oauth = createOAuth({ ...call, clientSecret });
   const keeper = createTokenKeeper({
     store: deps.tokens,
     oauth,
@@ -58,6 +60,7 @@ export function createTwitchUpstream(deps: TwitchUpstreamDeps): TwitchUpstream {
     eventSubUrl: withKeepalive(deps.eventSubUrl, deps.keepaliveSeconds),
     helix,
     keeper,
+    stopping,
   });
   return {
     start: () => fleet.start(),
