@@ -191,6 +191,8 @@ async function openStore(config: Config, overrides: DaemonOverrides, { clock, lo
   if (applied.length > 0) log.info({ migrations: applied }, 'the database was brought up to date');
   const store = createStore(database, createSealer(config.tokenEncryptionKeys), clock);
   closing.push(() => store.close());
+  const resealed = await store.bots.reseal();
+  if (resealed > 0) log.info({ bots: resealed }, 'tokens were sealed again with the first key');
   return { database, store };
 }
 

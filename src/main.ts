@@ -47,22 +47,26 @@ function configuration(): Config | undefined {
 async function serve(): Promise<number> {
   const config = configuration();
   if (!config) return 1;
+  let daemon: Daemon | undefined;
   const asked = untilSignal();
-  let daemon: Daemon;
+  // From the signal on, also while still starting: a database that never answers must not make the process deaf.
+  void asked.then((signal) => {
+    daemon?.log.info({ signal }, 'stopping');
+    const late = setTimeout(() => {
+      process.stderr.write('The stop took too long; leaving.\n');
+      process.exit(1);
+    }, config.shutdownTimeoutSeconds * 1_000);
+    // Does not keep a process that is done, and ends one that something else keeps.
+    late.unref();
+  });
   try {
     daemon = await startDaemon(config, { logFormat: process.stderr.isTTY ? 'human' : 'json' });
   } catch (error) {
     process.stderr.write(`The relay could not start: ${reasonOf(error)}\n`);
     return 1;
   }
-  const signal = await asked;
-  daemon.log.info({ signal }, 'stopping');
-  const late = setTimeout(() => {
-    daemon.log.error('the stop took too long; leaving');
-    process.exit(1);
-  }, config.shutdownTimeoutSeconds * 1_000);
+  await asked;
   await daemon.stop();
-  clearTimeout(late);
   return 0;
 }
 

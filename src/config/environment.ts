@@ -16,13 +16,23 @@ export interface EnvironmentSource {
 
 export type EnvironmentResult =
   | { readonly ok: true; readonly env: Environment; readonly file: string | undefined }
-  /** There is no file and the environment lacks required variables; the message says what to do. */
+  /** There is no file and the environment lacks required variables, or it cannot be read; the message says what to do. */
   | { readonly ok: false; readonly message: string };
 
-/** The environment with the gaps filled from `.env`. Throws only when the file is there and cannot be read. */
+/** The environment with the gaps filled from `.env`. */
 export function readEnvironment({ cwd, env }: EnvironmentSource): EnvironmentResult {
   const path = join(cwd, '.env');
-  const content = readIfThere(path);
+  let content: string | undefined;
+  try {
+    content = readIfThere(path);
+  } catch (error) {
+    // A container that mounts a file that is not there makes a folder of it.
+    const reason = error instanceof Error ? error.message : String(error);
+    return {
+      ok: false,
+      message: `${path} cannot be read: ${reason}. Make it a file that the relay may read.`,
+    };
+  }
   if (content !== undefined) {
     const given = Object.entries(env).filter(([, value]) => value !== undefined);
     return { ok: true, env: { ...parseEnv(content), ...Object.fromEntries(given) }, file: path };
@@ -54,7 +64,8 @@ function missingFileMessage(path: string, missing: readonly string[]): string {
 
 function readIfThere(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8');
+    // Some editors begin a file with a mark that would become part of the first name.
+    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;

@@ -31,6 +31,11 @@ export interface EventFeed {
   head(): number;
   /** Lowest position from which nothing that this filter may want has been removed by retention. */
   floorFor(filter: Filter): number;
+  /**
+   * Lowest position from which anything that this filter may want can still be there. Below `floorFor`, when retention
+   * has taken one class further than another: in between some is gone and the rest is kept.
+   */
+  oldestFor(filter: Filter): number;
   /** How long the record is kept. Milliseconds. */
   retentionMsOf(record: LogRecord): number;
   /** What the service wants right now, narrowed to `types` if given. The same object until something changes. */

@@ -1,7 +1,7 @@
 // The form of an encryption key in the configuration. Pure; what a key does is in src/store/seal.ts.
 
 /** AES-256. */
-export const sealKeyBytes = 32;
+const sealKeyBytes = 32;
 
 /** The key behind its text, or undefined when it is not 32 bytes as hex, base64 or base64url. */
 export function parseSealKey(text: string): Buffer | undefined {

@@ -2,7 +2,7 @@
 // holds no queue and no position; a wake-up carries nothing, so a lost one costs time only.
 import type { LogRecord, RetentionClass } from '../domain/event.ts';
 import type { Filter } from '../domain/filter.ts';
-import { retentionClassOf } from '../domain/event.ts';
+import { retentionClassOf, retentionClasses } from '../domain/event.ts';
 import type { Batch, EventFeed } from '../delivery/port.ts';
 import type { LogReader } from '../log/port.ts';
 import type { Audience } from './audience.ts';
@@ -40,15 +40,20 @@ export function createFeed(deps: FeedDeps): EventFeed {
       return { records: [], through: after, bytes: nothing };
     });
 
+  /** Per class that the filter can contain: up to where events are gone that were for it, 0 if none are. */
+  const lostTo = (filter: Filter): number[] => {
+    const floors = reader.floors();
+    return retentionClasses
+      .map((name) => ({ floor: floors[name], since: audience.sinceOf(filter, name) }))
+      .filter(({ since }) => since < Infinity)
+      .map(({ floor, since }) => (floor > since ? floor : 0));
+  };
+
   return {
     epoch: reader.epoch,
     head: () => reader.head(),
-    floorFor(filter) {
-      const floors = reader.floors();
-      const lost = (name: RetentionClass) =>
-        floors[name] > audience.sinceOf(filter, name) ? floors[name] : 0;
-      return Math.max(lost('chat'), lost('standard'));
-    },
+    floorFor: (filter) => Math.max(0, ...lostTo(filter)),
+    oldestFor: (filter) => Math.min(...lostTo(filter)),
     retentionMsOf: (record) => keepMs[retentionClassOf(record.type)],
     filter: (serviceAccountId, types = null) => audience.filter(serviceAccountId, types),
     read: (after, filter, limit) => held(filter, after) ?? reader.read(after, filter, limit),

@@ -52,6 +52,9 @@ async function resolveBroadcaster(deps: HttpDeps, bot: BotRow, text: string | nu
         `${path}: expected a user id, a login or a channel URL; given "${text.slice(0, 80)}"`,
       );
     case 'login': {
+      // Whoever cannot ask for anything cannot ask for a name either.
+      const obstacle = botObstacle(bot, undefined);
+      if (obstacle) throw refused(obstacle);
       const user = await deps.lookupUser(bot.id, read.login);
       if (user) return user.id;
       throw fieldRefusal(path, `${path}: Twitch knows no user "${read.login}"`, 'unknown_user');

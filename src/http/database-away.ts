@@ -15,8 +15,11 @@ const networkCodes = new Set([
   'EAI_AGAIN',
   'ENOENT',
 ]);
-/** prisma.io/docs/orm/reference/error-reference: unreachable, timed out, closed by the server, pool exhausted. */
-const prismaCodes = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037']);
+/**
+ * prisma.io/docs/orm/reference/error-reference: unreachable, timed out, closed by the server, pool exhausted, a
+ * transaction that could not begin or end in time.
+ */
+const prismaCodes = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2028', 'P2037']);
 /** What Prisma's driver adapters call the same conditions. */
 const adapterKinds = new Set([
   'DatabaseNotReachable',

@@ -76,7 +76,6 @@ export interface HttpStore {
   readonly services: {
     create(name: string): Promise<{ service: ServiceRow; clientSecret: string }>;
     list(): Promise<ServiceRow[]>;
-    get(clientId: string): Promise<ServiceRow | undefined>;
     regenerate(
       clientId: string,
       graceSeconds: number,

@@ -37,13 +37,14 @@ export interface ListenOptions {
 
 /** Resolves once connections are taken; rejects with the system's error (EADDRINUSE, EACCES) otherwise. */
 export async function listen({ app, host, port, clock = systemClock }: ListenOptions): Promise<Listener> {
+  const answer = getRequestListener((request) => app.fetch(request), { errorHandler: notARequest });
   const server = createServer(
     {
       headersTimeout: headersTimeoutMs,
       requestTimeout: requestTimeoutMs,
       keepAliveTimeout: keepAliveTimeoutMs,
     },
-    getRequestListener((request) => app.fetch(request), { errorHandler: notARequest }),
+    (request, response) => void answer(request, response),
   );
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -58,7 +58,10 @@ export interface Bots {
   setValidated(id: string, at: number): Promise<boolean>;
   /** Moves the covered instants forward, never back, all in one statement. */
   saveCoverage(points: readonly { id: string; at: number }[]): Promise<void>;
-  /** Seals again what was sealed with a key that is not the first; how many bots that were. */
+  /**
+   * Seals again what was sealed with a key that is not the first; how many bots that were. Tokens that no listed key
+   * opens are left as they are: `tokens` says so to whoever needs them.
+   */
   reseal(): Promise<number>;
 }
 
@@ -173,8 +176,10 @@ async function reseal(context: StoreContext): Promise<number> {
   let count = 0;
   for (const row of await prisma.botAccount.findMany()) {
     const envelopes = [row.accessToken, ...(row.refreshToken === null ? [] : [row.refreshToken])];
-    if (!envelopes.some((envelope) => context.sealer.needsReseal(envelope))) continue;
-    const data = sealTokens(context, row.id, openTokens(context, row));
+    const due = envelopes.some((envelope) => context.sealer.needsReseal(envelope));
+    const tokens = due ? openedOrNot(context, row) : undefined;
+    if (!tokens) continue;
+    const data = sealTokens(context, row.id, tokens);
     // Unless a refresh replaced them meanwhile: then they are sealed with the first key already.
     const where = { id: row.id, accessToken: row.accessToken };
     count += (await prisma.botAccount.updateMany({ where, data })).count;
@@ -189,6 +194,15 @@ function sealTokens(context: StoreContext, id: string, tokens: BotTokens) {
     refreshToken: refreshToken === null ? null : context.sealer.seal(refreshToken, `bot:${id}:refresh`),
     tokenExpiresAt: instant(expiresAt),
   };
+}
+
+function openedOrNot(context: StoreContext, row: BotAccount): BotTokens | undefined {
+  try {
+    return openTokens(context, row);
+  } catch (error) {
+    if (error instanceof RelayError) return undefined;
+    throw error;
+  }
 }
 
 function openTokens(context: StoreContext, row: BotAccount): BotTokens {

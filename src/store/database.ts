@@ -15,6 +15,8 @@ const serverConnections = 10;
 const embeddedConnections = 4;
 const defaultStatementTimeoutMs = 30_000;
 const connectTimeoutMs = 10_000;
+/** Beyond the server's own limit: an answer that is later than this will not come, since the line or the server is dead. */
+const silenceMs = 5_000;
 
 /** The part of a logger that is needed here. */
 export interface DatabaseLog {
@@ -25,7 +27,10 @@ export interface DatabaseOptions {
   /** `postgres://…`; left out or empty, the embedded database under `dataDir` is opened. */
   readonly databaseUrl?: string | undefined;
   readonly dataDir: string;
-  /** How long one statement may run on a PostgreSQL server, 0 for no limit. The embedded one has no limit. */
+  /**
+   * How long one statement may run on a PostgreSQL server, 0 for no limit; a server that falls silent is given up a few
+   * seconds later. The embedded one has no limit.
+   */
   readonly statementTimeoutMs?: number | undefined;
   readonly log?: DatabaseLog | undefined;
 }
@@ -42,7 +47,7 @@ export interface Database {
 
 /**
  * Opens the database and proves that it answers. Throws RelayError `database_unreachable`, `database_too_old`,
- * `database_url_invalid` or `data_dir_in_use`, whose messages say what to do and hold no password.
+ * `database_url_invalid`, or what `openEmbedded` throws; the messages say what to do and hold no password.
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const warn = (message: string, error?: unknown) =>
@@ -53,9 +58,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     return assemble('embedded', connection, { max: embeddedConnections }, warn, () => embedded.close());
   }
   const connection = { connectionString: checkedUrl(options.databaseUrl) };
+  const statementTimeoutMs = options.statementTimeoutMs ?? defaultStatementTimeoutMs;
   const limits = {
     max: serverConnections,
-    statement_timeout: options.statementTimeoutMs ?? defaultStatementTimeoutMs,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs === 0 ? 0 : statementTimeoutMs + silenceMs,
   };
   return assemble('postgres', connection, limits, warn, async () => {});
 }

@@ -37,7 +37,6 @@ export interface Services {
   create(name: string): Promise<{ service: Service; clientSecret: string }>;
   /** By name. */
   list(): Promise<Service[]>;
-  get(clientId: string): Promise<Service | undefined>;
   byId(id: string): Promise<Service | undefined>;
   /** A new secret; the old one works for `graceSeconds` more. Undefined for an unknown account. */
   regenerate(
@@ -61,10 +60,6 @@ export function createServices(context: StoreContext): Services {
   return {
     create: (name) => create(context, name),
     list: async () => (await prisma.serviceAccount.findMany({ orderBy: { name: 'asc' } })).map(toService),
-    async get(clientId) {
-      const row = await prisma.serviceAccount.findUnique({ where: { clientId } });
-      return row ? toService(row) : undefined;
-    },
     async byId(id) {
       const row = isUuid(id) ? await prisma.serviceAccount.findUnique({ where: { id } }) : null;
       return row ? toService(row) : undefined;

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { GapCause } from '../domain/relay-event.ts';
 import type { Condition } from '../domain/topic.ts';
+import { gapCauses } from '../protocol/event.ts';
 import { interestStates } from '../protocol/rest.ts';
 import type { InterestState } from '../protocol/rest.ts';
 import type { StoreContext } from './context.ts';
@@ -77,17 +78,7 @@ const topicRow = z.object({
   subscription_id: z.string().nullable(),
   cost: z.number(),
   gap_from: z.date().nullable(),
-  gap_cause: z
-    .enum([
-      'upstream_reconnect',
-      'upstream_silence',
-      'revoked',
-      'restart',
-      'retention',
-      'relay_overflow',
-      'upstream_malformed',
-    ])
-    .nullable(),
+  gap_cause: z.enum(gapCauses).nullable(),
   created_at: z.date(),
 });
 const wantedRow = topicRow.extend({ wanted: z.boolean(), interest_count: z.number() });

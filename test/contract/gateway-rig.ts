@@ -87,6 +87,10 @@ export class MemoryFeed implements EventFeed {
     return this.floor;
   }
 
+  oldestFor(): number {
+    return this.floor;
+  }
+
   retentionMsOf(): number {
     return this.retentionMs;
   }
@@ -181,6 +185,7 @@ export class MemoryStore implements GatewayStore {
   };
 
   readonly consumers = {
+    get: (_serviceAccountId: string, name: string) => Promise.resolve(this.rows.get(name)),
     open: (serviceAccountId: string, name: string, { startSeq }: { startSeq: number }) => {
       const known = this.rows.get(name);
       const row: Row = known ?? {

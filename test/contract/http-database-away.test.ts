@@ -76,6 +76,16 @@ describe('a database that is away', () => {
     for (const socket of sockets) socket.destroy();
   });
 
+  test('is known as such when a transaction finds no connection in time', async () => {
+    await using place = await testDatabase();
+    const { pool, prisma } = await place.open();
+    const held = await Promise.all(Array.from({ length: pool.options.max }, () => pool.connect()));
+    const twice = [prisma.topic.count(), prisma.botAccount.count()];
+    const fault: unknown = await prisma.$transaction(twice).catch((error: unknown) => error);
+    expect(isDatabaseAway(fault), String(fault)).toBe(true);
+    for (const client of held) client.release();
+  });
+
   test('is known as such when its pool is closed', async () => {
     await using place = await testDatabase();
     const database = await place.open();

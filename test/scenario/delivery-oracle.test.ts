@@ -45,6 +45,13 @@ async function feed(world: World, broadcasterId: string, signal: AbortSignal): P
   }
 }
 
+const gather = (followers: readonly Follower[]) => ({
+  followers,
+  async [Symbol.asyncDispose]() {
+    await Promise.all(followers.map((each) => each[Symbol.asyncDispose]()));
+  },
+});
+
 const platform = (events: readonly RelayEvent[]) => events.filter((event) => event.provider === 'twitch');
 
 it('sent, logged and delivered agree over a restart, for everybody', { timeout: 120_000 }, async () => {
@@ -53,10 +60,12 @@ it('sent, logged and delivered agree over a restart, for everybody', { timeout: 
   const services = await Promise.all(Array.from({ length: 5 }, () => world.addService()));
   for (const service of services)
     for (const type of types) await world.addInterest(service, bot, type, bot.user.id);
-  await using stack = new AsyncDisposableStack();
-  const followers = services.flatMap((service) =>
-    kinds.map((options) => stack.use(new Follower(() => world.url, service, options))),
+  await using crowd = gather(
+    services.flatMap((service) => kinds.map((options) => new Follower(() => world.url, service, options))),
   );
+  const { followers } = crowd;
+  // With ack=auto what the kernel has taken counts as done, so a cut socket may cost such a consumer events.
+  const cuttable = followers.filter((follower) => follower.options.query['ack'] !== 'auto');
   await until(() => followers.every((follower) => follower.isOpen), { what: 'all consumers' });
   await until(async () => /relay_connections\{protocol="relay.v1"\} 25/.test(await metrics(world)), {
     what: 'their hellos',
@@ -67,14 +76,14 @@ it('sent, logged and delivered agree over a restart, for everybody', { timeout: 
   const fed = feed(world, bot.user.id, feeding.signal);
   const witness = followers[5];
   await until(() => (witness?.received.length ?? 0) >= rounds, { what: 'events', timeoutMs: 30_000 });
-  for (const follower of followers.filter((_one, at) => at % 7 === 0)) follower.cut();
+  for (const follower of cuttable.filter((_one, at) => at % 7 === 0)) follower.cut();
   await world.restart();
   const soFar = witness?.received.length ?? 0;
   await until(() => (witness?.received.length ?? 0) >= soFar + 2 * rounds, {
     what: 'events after the restart',
     timeoutMs: 30_000,
   });
-  for (const follower of followers.filter((_one, at) => at % 7 === 1)) follower.cut();
+  for (const follower of cuttable.filter((_one, at) => at % 7 === 1)) follower.cut();
   await until(() => followers.every((follower) => follower.isOpen), { what: 'all consumers again' });
   feeding.abort();
   await fed;
@@ -105,7 +114,8 @@ it('sent, logged and delivered agree over a restart, for everybody', { timeout: 
   for (const [at, follower] of followers.entries()) {
     const wanted = logged.filter((event) => !follower.options.query['types'] || event.type === followOnly);
     const what = `consumer ${at}: ${JSON.stringify(follower.options)}`;
-    const have = () => new Set(platform(follower.received.map(({ event }) => event)).map(({ id }) => id)).size;
+    const have = () =>
+      new Set(platform(follower.received.map(({ event }) => event)).map(({ id }) => id)).size;
     await until(() => have() >= wanted.length, { what: `${wanted.length} for ${what}`, timeoutMs: 30_000 });
     const seen = new Set<string>();
     const firstTimes: string[] = [];
@@ -114,7 +124,6 @@ it('sent, logged and delivered agree over a restart, for everybody', { timeout: 
       if (seen.has(event.id)) expect(attempt, `${what} ${event.id}`).toBeGreaterThan(1);
       else firstTimes.push(event.id);
       seen.add(event.id);
-      if (follower.options.protocol === 'plain') expect(seen.size).toBe(firstTimes.length);
     }
     expect(firstTimes, what).toEqual(wanted.map((event) => event.id));
     if (follower.options.protocol === 'plain')

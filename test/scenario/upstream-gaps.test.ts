@@ -41,7 +41,7 @@ describe('a revocation', () => {
   it('that comes while a call to Twitch hangs is written down before anything claims coverage past it', async () => {
     await using world = await create({ simulator: { keepaliveSeconds: 0.05 } });
     const { bot, service, interest } = await scene(world);
-    const hanging = world.sim.arm({ name: 'helix_hangs', on: 'create', ms: 2_000 });
+    const hanging = world.sim.arm({ name: 'helix_hangs', on: 'create', ms: 4_000 });
     await world.addInterest(service, bot, 'channel.ban', bot.user.id, { wait: 0 });
     await until(() => hanging.fired() === 1, { what: 'the call to hang' });
     const [subscription] = world.sim.subscriptions().filter((each) => each.type === 'channel.follow');
@@ -79,7 +79,7 @@ describe('a revocation', () => {
       const creates = world.requests('create').length;
       world.sim.revoke(subscription?.id ?? '', status);
       if (state === 'active') {
-        await consumer.gotType('relay.gap', { cause, topic_ids: [interest.topic_id] });
+        await consumer.gotType('relay.gap', { cause });
         expect(world.requests('create')).toHaveLength(creates + 1);
         return;
       }
@@ -98,7 +98,7 @@ describe('a revocation', () => {
           body: { access_token: grant.accessToken, refresh_token: grant.refreshToken },
         });
       }
-      await consumer.gotType('relay.gap', { cause, topic_ids: [interest.topic_id] });
+      await consumer.gotType('relay.gap', { cause });
       await world.subscribed(bot, 1);
     });
   }
@@ -126,7 +126,7 @@ describe('a frame that cannot be read', () => {
 describe('what an admin switches off', () => {
   it('a service: what its topics missed until it is on again is declared to it', async () => {
     await using world = await create();
-    const { bot, service, interest, consumer, session } = await scene(world);
+    const { bot, service, consumer, session } = await scene(world);
     const path = `/v1/admin/service-accounts/${service.clientId}`;
     await world.call('PATCH', path, { as: 'admin', body: { enabled: false } });
     await consumer.closed;
@@ -137,7 +137,7 @@ describe('what an admin switches off', () => {
     await world.call('PATCH', path, { as: 'admin', body: { enabled: true } });
     await world.session(bot, session.id);
     const again = await world.consumer(service);
-    const gap = await again.gotType('relay.gap', { topic_ids: [interest.topic_id] });
+    const gap = await again.gotType('relay.gap');
     const { from, to } = gap.event as { from: string; to: string };
     expect(Date.parse(from)).toBeLessThanOrEqual(missedAt);
     expect(Date.parse(to)).toBeGreaterThanOrEqual(missedAt);
@@ -158,7 +158,7 @@ describe('what an admin switches off', () => {
     await world.call('PATCH', path, { as: 'admin', body: { enabled: true } });
     await world.session(bot, session.id);
     const again = await world.consumer(service);
-    const gap = await again.gotType('relay.gap', { topic_ids: [interest.topic_id] });
+    const gap = await again.gotType('relay.gap');
     expect(Date.parse((gap.event as { from: string }).from)).toBeLessThanOrEqual(missedAt);
   });
 
@@ -174,14 +174,14 @@ describe('what an admin switches off', () => {
     const lostAt = world.clock.now();
     await world.subscribed(bot, 1);
     if (joined.state === 'active') {
-      const gap = await consumer.gotType('relay.gap', { topic_ids: [interest.topic_id] });
+      const gap = await consumer.gotType('relay.gap');
       expect(Date.parse((gap.event as { from: string }).from)).toBeLessThanOrEqual(lostAt);
     }
   });
 
   it('a bot: the time until it is on again is declared', async () => {
-    await using world = await create();
-    const { bot, interest, consumer, session } = await scene(world);
+    await using world = await create({ simulator: { keepaliveSeconds: 1_000 } });
+    const { bot, consumer, session } = await scene(world);
     const enable = async (enabled: boolean) => {
       await database.pool.query('UPDATE bot_account SET enabled = $2 WHERE id = $1', [bot.id, enabled]);
       await world.clock.advance(30_001);
@@ -191,7 +191,7 @@ describe('what an admin switches off', () => {
     const missedAt = world.clock.now();
     await enable(true);
     await world.session(bot, session.id);
-    const gap = await consumer.gotType('relay.gap', { cause: 'revoked', topic_ids: [interest.topic_id] });
+    const gap = await consumer.gotType('relay.gap', { cause: 'revoked' });
     const { from, to } = gap.event as { from: string; to: string };
     expect(Date.parse(from)).toBeLessThanOrEqual(missedAt);
     expect(Date.parse(to)).toBeGreaterThanOrEqual(missedAt);
@@ -200,26 +200,29 @@ describe('what an admin switches off', () => {
 
 describe('a subscription that vanishes without a word', () => {
   it('is missing since the last list that had it, not since it was created', async () => {
-    await using world = await create({ timings: { relistMs: 1_000, listLagMs: 500 } });
-    const { bot, service, interest, consumer } = await scene(world);
+    await using world = await create({
+      simulator: { keepaliveSeconds: 1_000 },
+      timings: { relistMs: 1_000, listLagMs: 500 },
+    });
+    const { bot, service, consumer } = await scene(world);
     const begun = world.clock.now();
-    // Half an hour of lists that have it; keepalives are not moved by the clock, so each step is short.
-    for (let minute = 0; minute < 60; minute++) await world.clock.advance(9_000).then(() => keepAlive(world));
-    const lists = world.requests('list').length;
-    await world.clock.advance(30_001);
-    await until(() => world.requests('list').length > lists, { what: 'another list' });
-    await world.ready();
+    // Ten minutes of lists that have it.
+    for (let turn = 0; turn < 10; turn++) {
+      const before = world.requests('list').length;
+      await world.clock.advance(60_000);
+      await until(() => world.requests('list').length > before, { what: 'another list' });
+      await world.ready();
+    }
     const lostAt = world.clock.now();
     const [subscription] = world.sim.subscriptions();
     expect(world.sim.connections).toHaveLength(1);
-    await fetch(`${world.sim.url}/helix/eventsub/subscriptions?id=${subscription?.id ?? ''}`, {
+    const gone = await fetch(`${world.sim.url}/helix/eventsub/subscriptions?id=${subscription?.id ?? ''}`, {
       method: 'DELETE',
       headers: { 'Client-Id': world.sim.clientId, Authorization: `Bearer ${bot.accessToken}` },
     });
-    await world.clock.advance(9_000);
-    keepAlive(world);
-    await world.clock.advance(21_001);
-    const gap = await consumer.gotType('relay.gap', { topic_ids: [interest.topic_id] });
+    expect(gone.status).toBe(204);
+    await world.clock.advance(30_001);
+    const gap = await consumer.gotType('relay.gap');
     const from = Date.parse((gap.event as { from: string }).from);
     expect(from).toBeLessThanOrEqual(lostAt);
     expect(from).toBeGreaterThan(begun + 60_000);
@@ -227,16 +230,3 @@ describe('a subscription that vanishes without a word', () => {
     expect(world.gaps(await world.log(service))).toHaveLength(1);
   });
 });
-
-/** A frame on every open session. */
-function keepAlive(world: World): void {
-  for (const session of world.sim.sessions()) {
-    if (!session.open) continue;
-    const metadata = {
-      message_id: `k${Math.random()}`,
-      message_type: 'session_keepalive',
-      message_timestamp: new Date().toISOString(),
-    };
-    world.sim.sendRaw(session.id, JSON.stringify({ metadata, payload: {} }));
-  }
-}

@@ -1,6 +1,6 @@
 // The settings: all problems at once, secrets never repeated, the example file in step with the table.
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -141,4 +141,33 @@ test('.env.example is what the table renders, names every variable and becomes v
   await writeFile(join(folder, '.env'), filled.replaceAll(/^# ([A-Z_]+=)/gm, '$1'));
   const result = readEnvironment({ cwd: folder, env: {} });
   expect(result.ok && loadConfig(result.env)).toEqual(loadConfig(enough));
+});
+
+test.each([
+  ['lines that end as on Windows', 'PORT=1\r\nHOST="::1"\r\nTWITCH_CLIENT_ID=\r\nDATA_DIR=x\r\n'],
+  ['a mark at the beginning', '\uFEFFPORT=1\nHOST=::1\nDATA_DIR=x'],
+  ['exports, spaces and quotes', "export PORT=1\n HOST = '::1' # comment\nDATA_DIR=`x`\n"],
+])('.env is read with %s', async (_, text) => {
+  await writeFile(join(folder, '.env'), text);
+  const result = readEnvironment({ cwd: folder, env: {} });
+  expect(result).toMatchObject({ ok: true, env: { PORT: '1', HOST: '::1', DATA_DIR: 'x' } });
+});
+
+test('a quoted value keeps its #, and an empty one counts as not set', async () => {
+  await writeFile(join(folder, '.env'), 'ADMIN_API_KEY="sixteen # or more"\nPORT=\nTWITCH_CLIENT_ID=""\n');
+  const result = readEnvironment({
+    cwd: folder,
+    env: { ...enough, ADMIN_API_KEY: undefined, TWITCH_CLIENT_ID: undefined },
+  });
+  if (!result.ok) throw new Error(result.message);
+  const loaded = loadConfig(result.env);
+  if (loaded.ok) throw new Error('accepted');
+  expect(result.env['ADMIN_API_KEY']).toBe('sixteen # or more');
+  expect(loaded.problems.map(({ variable }) => variable)).toEqual(['TWITCH_CLIENT_ID']);
+});
+
+test('a .env that cannot be read is told, not thrown', async () => {
+  await mkdir(join(folder, '.env'));
+  const result = readEnvironment({ cwd: folder, env: enough });
+  expect(result).toMatchObject({ ok: false, message: expect.stringContaining('cannot be read') as string });
 });

@@ -32,6 +32,8 @@ export interface ConnectionOptions extends ConnectionStart {
   readonly types: readonly string[] | null;
   readonly onExpired: 'reject' | 'earliest' | 'live';
   readonly resumed: boolean;
+  /** What retention took up to here is no news to this consumer. */
+  readonly lossKnownTo: number;
 }
 
 export class Connection implements Session {
@@ -57,6 +59,7 @@ export class Connection implements Session {
     this.#state = openConnection(options, context.clock.now());
     this.#alarm = new Alarm(context.clock, () => this.#input({ kind: 'tick', head: context.feed.head() }));
     const walkDeps = {
+      lossKnownTo: options.lossKnownTo,
       feed: context.feed,
       clock: context.clock,
       ask: () => context.turns.ask(this),

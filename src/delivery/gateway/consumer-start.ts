@@ -6,7 +6,7 @@ import type { Filter } from '../../domain/filter.ts';
 import { retentionGapEvent } from '../../domain/relay-event.ts';
 import type { EventFeed } from '../port.ts';
 import { resumeFrom } from './connection-state.ts';
-import type { GatewayDeps, OpenedConsumer } from './ports.ts';
+import type { GatewayDeps } from './ports.ts';
 
 export interface ConsumerRequest {
   readonly serviceAccountId: string;
@@ -24,6 +24,8 @@ export type ConsumerStart =
       readonly mark: number;
       readonly attempt: number;
       readonly resumed: boolean;
+      /** What retention took up to here was declared, or lies behind: the reader may pass it. */
+      readonly lossKnownTo: number;
     }
   | { readonly ok: false; readonly floor: number };
 
@@ -40,49 +42,52 @@ export async function startConsumer(deps: StartDeps, request: ConsumerRequest): 
   const { feed, store } = deps;
   const { serviceAccountId, consumer: name } = request;
   const head = feed.head();
-  const opened = await store.consumers.open(serviceAccountId, name, { startSeq: head });
-  const row = opened.consumer;
-  const wanted = request.after ?? { epoch: feed.epoch, seq: row.ackedSeq };
+  // Judged by the row as its last connection left it: opening it overwrites how and when that ended.
+  const known = await store.consumers.get(serviceAccountId, name);
+  const wanted = request.after ?? { epoch: feed.epoch, seq: known?.ackedSeq ?? head };
   const filter = feed.filter(serviceAccountId, request.types);
   const floor = feed.floorFor(filter);
-  let position = wanted.seq;
-  if (standing(wanted, { epoch: feed.epoch, floor, head: feed.head() }) !== 'ok') {
-    if (request.onExpired === 'reject') {
-      await store.consumers.save([{ ...row, open: opened.wasOpen }]);
-      return { ok: false, floor };
-    }
-    // The head of before the declaration: the gap is the first thing that a live reader gets.
-    position = request.onExpired === 'earliest' ? floor : feed.head();
-    await declareLoss(deps, request, opened, { filter, position });
+  const verdict = standing(wanted, { epoch: feed.epoch, floor, head: feed.head() });
+  let given = request.after?.seq;
+  if (verdict !== 'ok') {
+    if (request.onExpired === 'reject') return { ok: false, floor };
+    // The head of before the declaration: the gap is the first thing that a live reader gets. The earliest is where the
+    // consumer stood, as far as anything is left: one class outlives another.
+    const oldest = verdict === 'expired' ? Math.max(wanted.seq, feed.oldestFor(filter)) : floor;
+    given = request.onExpired === 'earliest' ? oldest : feed.head();
+    await declareLoss(deps, request, { filter, floor, lastWrittenAt: known?.updatedAt });
   }
+  const opened = await store.consumers.open(serviceAccountId, name, { startSeq: head });
+  const row = opened.consumer;
+  const position = given ?? row.ackedSeq;
   if (position !== row.ackedSeq) await store.consumers.reset(serviceAccountId, name, position);
   const resume = opened.created
     ? { mark: position, attempt: 1 }
     : resumeFrom(row, { wasOpen: opened.wasOpen, head, position });
-  return { ok: true, position, ...resume, resumed: !opened.created };
+  return { ok: true, position, ...resume, resumed: !opened.created, lossKnownTo: floor };
 }
 
 async function declareLoss(
   deps: StartDeps,
   request: ConsumerRequest,
-  opened: OpenedConsumer,
-  at: { filter: Filter; position: number },
+  at: { filter: Filter; floor: number; lastWrittenAt: number | undefined },
 ): Promise<void> {
   const now = deps.clock.now();
   // What is gone was in the log, unread, when the row was last written, so it is at most one retention older than that.
   // A cursor that the client brought says nothing about time.
-  const from = request.after ? 0 : opened.consumer.updatedAt - deps.longestRetentionMs;
+  const from =
+    request.after || at.lastWrittenAt === undefined ? 0 : at.lastWrittenAt - deps.longestRetentionMs;
   const to = request.onExpired === 'earliest' ? await firstKept(deps.feed, at, now) : now;
   const { serviceAccountId, consumer } = request;
   await deps.declare(retentionGapEvent({ serviceAccountId, consumer, from, to }, now));
 }
 
-/** When the first event was received that the reader will get. */
+/** When the first event was received from which on nothing is missing. */
 async function firstKept(
   feed: EventFeed,
-  at: { filter: Filter; position: number },
+  at: { filter: Filter; floor: number },
   now: number,
 ): Promise<number> {
-  const { records } = await feed.read(at.position, at.filter, 1);
+  const { records } = await feed.read(at.floor, at.filter, 1);
   return records[0]?.receivedAt ?? now;
 }

@@ -10,6 +10,8 @@ const retryShape = { firstMs: 250, maxMs: 5_000 };
 export interface WalkDeps {
   readonly feed: EventFeed;
   readonly clock: Clock;
+  /** A floor up to here does not end the walk. */
+  readonly lossKnownTo?: number;
   /** Look again. */
   ask(): void;
   failed(error: unknown): void;
@@ -73,7 +75,7 @@ export class LogWalk<R extends ReadResult> {
     this.#failures = 0;
     // Asked after the read: what was removed while it ran is missing from its answer.
     const floor = this.#deps.feed.floorFor(filter);
-    if (floor > after) {
+    if (floor > Math.max(after, this.#deps.lossKnownTo ?? 0)) {
       this.#expired(floor);
       return;
     }

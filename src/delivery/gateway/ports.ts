@@ -29,13 +29,18 @@ export interface ConsumerPosition {
 }
 
 export interface OpenedConsumer {
-  readonly consumer: ConsumerPosition & { readonly updatedAt: number };
+  readonly consumer: ConsumerPosition;
   readonly created: boolean;
   /** The last connection did not end cleanly: `sentSeq` may be behind the truth. */
   readonly wasOpen: boolean;
 }
 
 export interface ConsumerRows {
+  /** As it was last written, and when (ms since the epoch); undefined for one that never was. */
+  get(
+    serviceAccountId: string,
+    name: string,
+  ): Promise<(ConsumerPosition & { readonly updatedAt: number }) | undefined>;
   /** Marks the consumer open; a new one starts at `startSeq`. */
   open(serviceAccountId: string, name: string, options: { startSeq: number }): Promise<OpenedConsumer>;
   /** All in one statement; positions never go back, consumers that are gone are passed over. */

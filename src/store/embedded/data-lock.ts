@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { kill, pid } from 'node:process';
 import { z } from 'zod';
 import { RelayError } from '../../domain/errors.ts';
+import { pause, systemClock } from '../../runtime/clock.ts';
 
 const lockContent = z.object({
   pid: z.number().int().positive(),
@@ -16,6 +17,11 @@ const lockContent = z.object({
   socketPath: z.string(),
 });
 type LockContent = z.infer<typeof lockContent>;
+
+/** Looking again this often and this many times at a lock that somebody else is making or removing. */
+const retryMs = 25;
+const maxAttempts = 40;
+const tornAttempts = 10;
 
 /** Folders that this process holds: its own number in a file proves nothing after a container restart. */
 const held = new Set<string>();
@@ -36,12 +42,13 @@ export async function lockDataFolder(dataDir: string, socketPath: string): Promi
   try {
     await mkdir(folder, { recursive: true });
     const mine: LockContent = { pid, started: await startOf(pid), token: randomUUID(), socketPath };
-    // Twice over a stale file, in case another process takes it over at the same moment; then that one has it.
-    for (let attempt = 1; attempt <= 3; attempt++) {
+    for (let attempt = 1; attempt <= maxAttempts; attempt++) {
       if (await tryCreate(path, mine)) return { release: () => release(folder, path, mine.token) };
       const other = await read(path);
       if (other && (await alive(other))) throw inUse(folder, other.pid);
-      await rm(path, { force: true });
+      // What cannot be read may be in the making: only text that stays so was left by a crash.
+      if (other || attempt > tornAttempts) await removeDead(path, other?.token);
+      await pause(systemClock, retryMs);
     }
     throw inUse(folder, undefined);
   } catch (error) {
@@ -50,14 +57,34 @@ export async function lockDataFolder(dataDir: string, socketPath: string): Promi
   }
 }
 
-async function tryCreate(path: string, content: LockContent): Promise<boolean> {
+/**
+ * Removes the lock with this token and never one that another process has put in its place meanwhile: whoever removes
+ * must hold the right to do so, which one process at a time can have, and looks again while it has it.
+ */
+async function removeDead(path: string, token: string | undefined): Promise<void> {
+  const right = `${path}.takeover`;
+  if (!(await createFile(right, ''))) return;
   try {
-    await writeFile(path, JSON.stringify(content), { flag: 'wx', mode: 0o600 });
+    if ((await read(path))?.token === token) await rm(path, { force: true });
+  } finally {
+    await rm(right, { force: true });
+  }
+}
+
+async function tryCreate(path: string, content: LockContent): Promise<boolean> {
+  if (!(await createFile(path, JSON.stringify(content)))) return false;
+  return (await read(path))?.token === content.token;
+}
+
+/** False when it is there already. */
+async function createFile(path: string, text: string): Promise<boolean> {
+  try {
+    await writeFile(path, text, { flag: 'wx', mode: 0o600 });
+    return true;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
     throw error;
   }
-  return (await read(path))?.token === content.token;
 }
 
 async function read(path: string): Promise<LockContent | undefined> {
@@ -109,7 +136,11 @@ async function startOf(processId: number): Promise<string | null> {
 }
 
 function inUse(folder: string, holder: number | undefined): RelayError {
-  const who = holder === undefined ? 'another process' : `process ${holder}`;
+  // Nobody in particular: the lock changes hands, or a crash in the very moment of a takeover left its file.
+  const who =
+    holder === undefined
+      ? `another process (if none runs, remove pglite.lock.takeover)`
+      : `process ${holder}`;
   return new RelayError(
     'data_dir_in_use',
     503,

@@ -4,6 +4,7 @@ import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { RelayError } from '../../domain/errors.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { lockDataFolder } from './data-lock.ts';
 import { supervise } from './supervise.ts';
@@ -25,9 +26,18 @@ export interface EmbeddedDatabase {
  * Opens the database under `${dataDir}/pglite`, creating it if need be (a few seconds, once). What was acknowledged
  * survives the death of the process. The socket asks for no password, so its folder is for the owner alone.
  * A worker that dies is started again: until then connections are refused, as by any other server that is down.
+ * Throws RelayError `data_dir_in_use`, `data_dir_unusable` or `embedded_broken`, whose messages say what to do.
  */
 export async function openEmbedded(dataDir: string, report: Report): Promise<EmbeddedDatabase> {
   const folder = resolve(dataDir);
+  return open(folder, report).catch((error: unknown) => {
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    const message = `The folder ${folder} cannot be used: ${error.message}. Set DATA_DIR to one that the relay may write to.`;
+    throw new RelayError('data_dir_unusable', 500, message, { cause: error });
+  });
+}
+
+async function open(folder: string, report: Report): Promise<EmbeddedDatabase> {
   await mkdir(folder, { recursive: true });
   const own = join(folder, 'pglite-run');
   const fits = Buffer.byteLength(join(own, socketName)) <= maxSocketPathBytes;
@@ -71,7 +81,11 @@ async function startWorker(paths: WorkerPaths): Promise<Supervised> {
   const ended = new Promise<unknown>((settle) => worker.once('exit', () => settle(fault)));
   const ready = new Promise<'ready'>((settle) => worker.once('message', () => settle('ready')));
   if ((await Promise.race([ready, ended])) !== 'ready') {
-    throw new Error('The embedded database does not start.', { cause: fault });
+    const reason = fault instanceof Error ? fault.message : 'its thread ended';
+    const message =
+      `The embedded database in ${paths.dataPath} does not start: ${reason}. ` +
+      'If the folder is damaged, put a copy of it back, or move it away to begin with an empty one.';
+    throw new RelayError('embedded_broken', 500, message, { cause: fault });
   }
   await chmod(paths.socketPath, 0o600);
   return { ended, stop: () => stopWorker(worker, ended) };

@@ -18,8 +18,8 @@ export type WakeReason =
 
 /** Creates per pass, so that a wish made meanwhile does not wait behind 300 others. */
 const createsPerPass = 20;
-/** A pass that failed (the database is away), or a removal that did, is repeated this soon. */
-const failedRetryMs = 1_000;
+/** A pass that failed (the database is away) is repeated soon: what is lost meanwhile cannot be had again. */
+const failedPassBackOff = { firstMs: 1_000, maxMs: 5_000 };
 /** Malformed frames within this time become one declared gap. */
 const malformedWindowMs = 1_000;
 
@@ -49,6 +49,10 @@ export class BotUpstream {
   readonly #listener: SlotListener;
   #listedAt: number | null = null;
   #listFailures = 0;
+  #removeFailures = 0;
+  #passFailures = 0;
+  /** When the rows were last read: what they said then held until then. */
+  #lookedAt: number;
   #relist = false;
   /** The rate limiter's word: no call before this. */
   #notBefore = 0;
@@ -56,13 +60,15 @@ export class BotUpstream {
   #nextAt = Number.POSITIVE_INFINITY;
   #trouble = 'starting';
   #unconfirmed = 0;
-  #malformed: { readonly from: number; readonly slot: number; to: number } | undefined;
+  /** By slot. */
+  readonly #malformed = new Map<number, { readonly from: number; to: number }>();
   #cancelMalformed: Cancel = () => undefined;
   #reconnectsOfClosed = 0;
 
   constructor(deps: BotUpstreamDeps, botId: string) {
     this.#deps = deps;
     this.#botId = botId;
+    this.#lookedAt = deps.clock.now();
     this.#ledger = new TopicLedger(deps, botId);
     this.#subscriber = new Subscriber({ ...deps, botId });
     this.#listener = {
@@ -80,7 +86,7 @@ export class BotUpstream {
 
   /** Runs until the signal, or until the bot's row is gone; resolves when every socket is closed. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, timings, observer } = this.#deps;
+    const { clock, random, timings, observer } = this.#deps;
     this.wake('start');
     while (!signal.aborted) {
       const waitMs = Math.min(timings.reconcileMs, Math.max(0, this.#nextAt - clock.now()));
@@ -90,13 +96,16 @@ export class BotUpstream {
       if (reasons.has('handed_over')) this.#relist = true;
       try {
         if ((await this.#pass(signal)) === 'bot_gone') break;
+        this.#passFailures = 0;
       } catch (error) {
         observer.passFailed({ botId: this.#botId, error });
-        this.#retryAt(clock.now() + failedRetryMs);
+        this.#retryAt(clock.now() + backOffMs(++this.#passFailures, failedPassBackOff, random()));
+        // Nothing can be put on them: kept, they would be closed for it again and again, and back off ever longer.
+        await this.#closeIdle(0);
       }
     }
     this.#flushMalformed();
-    await this.#closeSlots(0);
+    await this.#close(this.#slots);
     this.#ledger.coverage.flush();
   }
 
@@ -133,6 +142,8 @@ export class BotUpstream {
 
   async #pass(signal: AbortSignal): Promise<'bot_gone' | void> {
     const { clock, store, timings } = this.#deps;
+    this.#flushMalformed();
+    const lookingAt = clock.now();
     const bot = await store.bot(this.#botId);
     let topics = bot?.enabled ? await store.topics(this.#botId) : [];
     if (bot && !bot.enabled) this.#suspend();
@@ -142,21 +153,24 @@ export class BotUpstream {
     if (await this.#ledger.takeRevocations(topics)) topics = await store.topics(this.#botId);
     if (bot.state === 'reauth_required') {
       this.#note(topics, 'the bot must be authorised again');
-      return this.#ledger.confirmed.size === 0 ? this.#closeSlots(0) : undefined;
+      return topics.some((topic) => topic.wanted) ? this.#closeIdle(0) : this.#close(this.#slots);
     }
     if (clock.now() < this.#notBefore) return this.#retryAt(this.#notBefore);
-    const listing = await this.#listIfDue();
-    if (this.#listedAt === null) return;
+    const listing = await this.#listIfDue(signal);
+    if (this.#listedAt === null || signal.aborted) return;
+    const actual = listing?.ok ? this.#subscriber.toActual(listing.subscriptions) : 'unknown';
+    if (actual !== 'unknown') this.#ledger.listed(actual, this.#listedAt);
     const startedAt = clock.now();
     const plan = planUpstream({
       now: startedAt,
       topics: topics.map(planTopic),
       sessions: this.#slots.map((slot) => ({ slot: slot.index, live: slot.live, ids: slot.ids })),
       confirmed: this.#ledger.confirmed,
-      listing: listing?.ok ? this.#subscriber.toActual(listing.subscriptions) : 'unknown',
+      listing: actual,
       listLagMs: timings.listLagMs,
     });
     await this.#carryOut(plan, new Map(topics.map((topic) => [topic.id, topic])), signal);
+    this.#lookedAt = lookingAt;
     const after = await store.topics(this.#botId);
     this.#note(after, '');
     // What was due before this pass and is still not done has no socket to be done on; a session will wake us.
@@ -180,21 +194,16 @@ export class BotUpstream {
     await this.#fitSockets(plan.sockets);
     await this.#createMissing(plan, topics, signal);
     this.#ledger.coverage.flush();
-    for (const { subscriptionId, topicId } of plan.remove) {
-      if (signal.aborted) return;
-      await this.#remove(subscriptionId, topicId);
-    }
+    await this.#removeUnwanted(plan, signal);
     for (const topicId of plan.forget) await this.#forget(topicId);
   }
 
-  /** A list lacks what was confirmed: nobody knows since when, so the gap begins where it was last known to be there. */
   async #missed(
     topicId: string,
     status: string | null,
     topics: ReadonlyMap<string, UpstreamTopic>,
   ): Promise<void> {
-    const since = this.#ledger.confirmed.get(topicId)?.at ?? this.#deps.clock.now();
-    this.#ledger.lose(topicId, since, 'upstream_reconnect');
+    this.#ledger.missed(topicId);
     const topic = topics.get(topicId);
     if (topic && status !== null) await this.#ledger.ended(topic, status);
     this.wake('more');
@@ -244,22 +253,37 @@ export class BotUpstream {
     }
   }
 
-  async #remove(subscriptionId: string, topicId: string | null): Promise<void> {
-    const { clock, observer } = this.#deps;
-    if (!(await this.#subscriber.remove(subscriptionId))) return this.#retryAt(clock.now() + failedRetryMs);
-    observer.subscriptionRemoved({ botId: this.#botId, subscriptionId });
-    if (topicId !== null) await this.#forget(topicId);
+  async #removeUnwanted(plan: Plan, signal: AbortSignal): Promise<void> {
+    const { clock, observer, random, timings } = this.#deps;
+    let failed = false;
+    for (const { subscriptionId, topicId } of plan.remove) {
+      if (signal.aborted) return;
+      // An interest of a disabled service, or one made at this moment, misses what comes from here on: nothing is kept
+      // for it since the rows last said that somebody wants it.
+      if (topicId !== null) this.#ledger.lose(topicId, this.#lookedAt, 'revoked');
+      const outcome = await this.#subscriber.remove(subscriptionId);
+      if (outcome === 'gone') {
+        observer.subscriptionRemoved({ botId: this.#botId, subscriptionId });
+        if (topicId !== null) await this.#forget(topicId);
+        continue;
+      }
+      failed = true;
+      if (outcome === 'no_use') break;
+    }
+    this.#removeFailures = failed ? this.#removeFailures + 1 : 0;
+    if (failed) this.#retryAt(clock.now() + backOffMs(this.#removeFailures, timings.backOff, random()));
   }
 
   async #forget(topicId: string): Promise<void> {
     if (!(await this.#ledger.forget(topicId))) this.wake('interests');
   }
 
-  async #listIfDue(): Promise<ListResult | undefined> {
+  async #listIfDue(signal: AbortSignal): Promise<ListResult | undefined> {
     const { clock, timings, observer, random } = this.#deps;
     const now = clock.now();
     if (!this.#relist && this.#listedAt !== null && now - this.#listedAt < timings.relistMs) return undefined;
     const result = await this.#subscriber.list();
+    if (signal.aborted) return undefined;
     if (result.ok) {
       this.#listedAt = now;
       this.#relist = false;
@@ -275,26 +299,29 @@ export class BotUpstream {
 
   async #fitSockets(wanted: number): Promise<void> {
     const { clock, timings, random, eventSubUrl } = this.#deps;
-    for (let index = 0; index < wanted; index++) {
+    for (let index = 0; this.#slots.length < wanted; index++) {
       if (this.#slots.some((slot) => slot.index === index)) continue;
       this.#slots.push(
         new Slot({ index, url: eventSubUrl, clock, timings, random, listener: this.#listener }),
       );
     }
-    await this.#closeSlots(wanted);
+    await (wanted === 0 ? this.#close(this.#slots) : this.#closeIdle(wanted));
   }
 
-  /** Closes what is above `wanted` and carries nothing; everything, if nothing is wanted. */
-  async #closeSlots(wanted: number): Promise<void> {
+  /** Closes sockets that carry nothing, while there are more than `wanted`. */
+  #closeIdle(wanted: number): Promise<void> {
     const used = new Set([...this.#ledger.confirmed.values()].map((each) => each.slot));
-    const idle = this.#slots.filter(
-      (slot) => wanted === 0 || (slot.index >= wanted && !used.has(slot.index)),
-    );
-    for (const slot of idle) {
+    const idle = this.#slots.filter((slot) => !used.has(slot.index));
+    return this.#close(idle.slice(0, Math.max(0, this.#slots.length - wanted)));
+  }
+
+  async #close(slots: readonly Slot[]): Promise<void> {
+    const closing = [...slots];
+    for (const slot of closing) {
       this.#slots.splice(this.#slots.indexOf(slot), 1);
       this.#reconnectsOfClosed += slot.reconnects;
     }
-    await Promise.all(idle.map((slot) => slot.stop()));
+    await Promise.all(closing.map((slot) => slot.stop()));
   }
 
   /** Switched off by an admin: what is confirmed is not covered from here on, until it is switched on again. */
@@ -307,7 +334,7 @@ export class BotUpstream {
   #rest(): Promise<void> {
     this.#unconfirmed = 0;
     this.#trouble = '';
-    return this.#closeSlots(0);
+    return this.#close(this.#slots);
   }
 
   #note(topics: readonly UpstreamTopic[], trouble: string): void {
@@ -335,6 +362,8 @@ export class BotUpstream {
       httpStatus,
       retryInMs,
     });
+    // While it still shows what was confirmed here.
+    this.#flushMalformed();
     const gapCause = cause === 'silence' ? 'upstream_silence' : 'upstream_reconnect';
     for (const topicId of this.#ledger.topicsOn(slot.index)) {
       // A planned stop is no gap yet: the row says covered until now, and the next start declares from there.
@@ -360,6 +389,7 @@ export class BotUpstream {
 
   #frame(frame: UpstreamFrame, receivedAt: number): void {
     if (frame.kind === 'revocation') {
+      this.#flushMalformed();
       this.#ledger.revocation(frame.subscription, receivedAt);
       return this.wake('revocation');
     }
@@ -391,21 +421,20 @@ export class BotUpstream {
       return observer.unknownFrame({ botId: this.#botId, messageType: frame.messageType });
     observer.malformedFrame({ botId: this.#botId, problem: frame.problem });
     if (coveredTo === null) return;
-    if (this.#malformed) {
-      this.#malformed.to = at + 1;
+    const known = this.#malformed.get(slot.index);
+    if (known) {
+      known.to = at + 1;
       return;
     }
-    const window = { from: coveredTo, to: at + 1, slot: slot.index };
-    this.#malformed = window;
-    this.#cancelMalformed = clock.after(malformedWindowMs, () => this.#flushMalformed());
+    if (this.#malformed.size === 0)
+      this.#cancelMalformed = clock.after(malformedWindowMs, () => this.#flushMalformed());
+    this.#malformed.set(slot.index, { from: coveredTo, to: at + 1 });
   }
 
   #flushMalformed(): void {
-    const window = this.#malformed;
-    if (!window) return;
     this.#cancelMalformed();
-    this.#malformed = undefined;
-    this.#declare(window.slot, window.from, window.to, 'upstream_malformed');
+    for (const [slot, { from, to }] of this.#malformed) this.#declare(slot, from, to, 'upstream_malformed');
+    this.#malformed.clear();
   }
 
   /** A window that is over, for what is confirmed on the slot: remembered like any gap until it is durable. */

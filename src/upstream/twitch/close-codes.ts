@@ -22,6 +22,3 @@ const rules: Readonly<Record<number, CloseRule>> = {
 const unknown: CloseRule = { meaning: 'connection lost', urlIsDead: false };
 
 export const closeRule = (code: number): CloseRule => rules[code] ?? unknown;
-
-/** Nothing was subscribed within 10 s: come back only with something to subscribe to. */
-export const connectionUnused = 4003;

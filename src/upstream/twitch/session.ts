@@ -185,6 +185,8 @@ export function runSession(options: SessionOptions, signal: AbortSignal): Sessio
     timers.clear();
     signal.removeEventListener('abort', stop);
     for (const socket of sockets.keys()) close(socket, 0);
+    // Nobody is there to say goodbye to, and every moment of waiting for an answer widens the gap.
+    if (end.cause === 'silence') for (const ws of sockets.values()) ws.terminate();
     void Promise.all(closing).then(() =>
       settle({ ...end, coveredTo: end.lastFrameAt === null ? null : coveredTo }),
     );

@@ -9,7 +9,7 @@ import { createPacer, isJoin } from './pacing.ts';
 import type { Slot } from './slot.ts';
 import type { Timings } from './timings.ts';
 import type { TokenKeeper } from './token-keeper.ts';
-import { createVerdict, removeVerdict, type CreateVerdict, type RemoveVerdict } from './verdict.ts';
+import { createVerdict, removeVerdict, type CreateVerdict } from './verdict.ts';
 
 export type CreateOutcome =
   | { readonly kind: 'confirmed'; readonly subscriptionId: string; readonly cost: number }
@@ -21,6 +21,9 @@ export type CreateOutcome =
   | { readonly kind: 'wait'; readonly until: number }
   /** The bot's grant is gone. */
   | { readonly kind: 'reauth' };
+
+/** `refused`: this one is still there. `no_use`: it may be, and no other call would fare better right now. */
+export type RemoveOutcome = 'gone' | 'refused' | 'no_use';
 
 export type ListResult =
   | { readonly ok: true; readonly subscriptions: readonly HelixSubscription[] }
@@ -100,15 +103,20 @@ export class Subscriber {
     return { kind: 'retry_later', code: 'unsettled', reason: 'Twitch kept changing its answer' };
   }
 
-  async remove(subscriptionId: string): Promise<RemoveVerdict> {
+  async remove(subscriptionId: string): Promise<RemoveOutcome> {
     const { botId, helix, keeper, clock } = this.#deps;
     const token = await keeper.usable(botId);
-    if (token.kind !== 'token') return { do: 'retry_later', reachable: false };
-    const first = await helix.remove(token.accessToken, subscriptionId);
-    if (first.status !== 401) return removeVerdict(first, clock.now());
-    const renewed = await keeper.renew(botId, token.accessToken);
-    if (renewed.kind !== 'token') return { do: 'retry_later', reachable: false };
-    return removeVerdict(await helix.remove(renewed.accessToken, subscriptionId), clock.now());
+    if (token.kind !== 'token') return 'no_use';
+    let answer = await helix.remove(token.accessToken, subscriptionId);
+    let verdict = removeVerdict(answer, { now: clock.now(), refreshed: false });
+    if (verdict === 'refresh_token') {
+      const renewed = await keeper.renew(botId, token.accessToken);
+      if (renewed.kind !== 'token') return 'no_use';
+      answer = await helix.remove(renewed.accessToken, subscriptionId);
+      verdict = removeVerdict(answer, { now: clock.now(), refreshed: true });
+    }
+    if (verdict === 'gone') return 'gone';
+    return answer.status === 0 || answer.status === 429 ? 'no_use' : 'refused';
   }
 
   /** The list as the plan wants it: each subscription under the topic that it would be. */
