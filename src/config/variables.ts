@@ -174,7 +174,7 @@ export const variables = {
   }),
   MAX_CONNECTIONS: whole(1, 1_000_000, {
     fix: 'Each needs a file descriptor.',
-    prose: 'How many consumer sockets may be open at once; more are refused with 4429.',
+    prose: 'How many consumer sockets may be open at once; more are refused with 429.',
     default: '5000',
     unit: 'connections',
   }),

@@ -43,7 +43,8 @@ export function createApp(deps: HttpDeps): App {
     const fields = { request_id: requestId, method: c.req.method, path: c.req.path, status: c.res.status };
     deps.log.debug({ ...fields, ms: deps.clock.now() - startedAt }, 'request');
   });
-  app.use(secureHeaders());
+  // Whether a name is to be reached over TLS only is for whoever terminates TLS to say.
+  app.use(secureHeaders({ strictTransportSecurity: false }));
   app.use(
     methodNotAllowed({
       app,

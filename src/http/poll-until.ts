@@ -1,6 +1,10 @@
 // Waiting for something to become true inside a request: woken by hints, ended by time, by the client's leaving or by
 // the daemon's stopping. Owns no state beyond the one wait; whatever it registers is removed when it settles.
-import type { Clock } from '../runtime/clock.ts';
+import type { Cancel, Clock } from '../runtime/clock.ts';
+import { deferred } from '../runtime/deferred.ts';
+
+/** How long an attempt that hangs (a read that waits for the database) may outlast the wait. */
+const attemptGraceMs = 10_000;
 
 export interface Wait<T> {
   /** Undefined: not yet. Runs at least once. */
@@ -23,18 +27,27 @@ export async function pollUntil<T>(wait: Wait<T>): Promise<T | undefined> {
     notify();
   };
   const aborted = () => wait.signals.some((signal) => signal.aborted);
-  for (const signal of wait.signals) signal.addEventListener('abort', wake);
-  const unwatch = over ? () => {} : wait.watch(wake);
-  // One timer and no look at the time: a clock that is set back does not prolong the wait.
-  const timeOver = () => {
-    over = true;
+  // What an attempt that hangs is given up for.
+  const late = deferred<undefined>();
+  const giveUp = () => {
+    late.resolve(undefined);
     wake();
   };
-  const cancel = over ? () => {} : wait.clock.after(wait.waitMs, timeOver);
+  for (const signal of wait.signals) signal.addEventListener('abort', giveUp);
+  const unwatch = over ? () => {} : wait.watch(wake);
+  // One timer after the other and no look at the time: a clock that is set back does not prolong the wait.
+  let cancel: Cancel = () => {};
+  const timeOver = () => {
+    over = true;
+    cancel = wait.clock.after(attemptGraceMs, giveUp);
+    wake();
+  };
+  if (over) timeOver();
+  else cancel = wait.clock.after(wait.waitMs, timeOver);
   try {
     for (;;) {
       hinted = false;
-      const result = await wait.attempt();
+      const result = await Promise.race([wait.attempt(), late.promise]);
       if (result !== undefined || aborted() || over) return result;
       if (!hinted) await new Promise<void>((resolve) => (notify = resolve));
       if (aborted()) return undefined;
@@ -42,6 +55,6 @@ export async function pollUntil<T>(wait: Wait<T>): Promise<T | undefined> {
   } finally {
     cancel();
     unwatch();
-    for (const signal of wait.signals) signal.removeEventListener('abort', wake);
+    for (const signal of wait.signals) signal.removeEventListener('abort', giveUp);
   }
 }

@@ -5,7 +5,7 @@ import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { STATUS_CODES } from 'node:http';
 import { RelayError } from '../domain/errors.ts';
-import type { Problem } from '../protocol/rest.ts';
+import { problemType, type Problem } from '../protocol/rest.ts';
 import { isDatabaseAway } from './database-away.ts';
 import type { AppEnv } from './env.ts';
 import type { HttpLog } from './port.ts';
@@ -33,7 +33,7 @@ export function asRelayError(error: unknown): RelayError {
 export function problemOf(error: RelayError, requestId: string): Problem {
   return {
     ...error.extra,
-    type: `urn:eventsub-relay:problem:${error.code}`,
+    type: problemType(error.code),
     title: STATUS_CODES[error.status] ?? 'Error',
     status: error.status,
     detail: error.message,

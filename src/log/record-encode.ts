@@ -1,11 +1,10 @@
 // How a record leaves the relay: the event's JSON and finished WebSocket frames. Pure and hot: the platform's bytes are
 // spliced in as they came, never parsed, and each frame is made at most once per record, on first use.
 import { encodeCursor } from '../domain/cursor.ts';
+import type { FrameEncoding } from '../delivery/port.ts';
 import type { Audience, LogRecord } from '../domain/event.ts';
 import { eventFrameText } from '../protocol/frames.ts';
 import { textFrame } from '../runtime/text-frame.ts';
-
-export type FrameEncoding = 'plain' | 'relay.v1';
 
 /** A committed record with its outgoing forms, shared by all readers. */
 export class EncodedRecord implements LogRecord {

@@ -7,6 +7,9 @@ const uuid = z.uuid('expected a UUID');
 const numberText = (form: RegExp, min: number, max: number, expected: string) =>
   z.string().regex(form, expected).transform(Number).pipe(z.number().min(min, expected).max(max, expected));
 
+/** The `type` of a problem: a name, not an address. */
+export const problemType = (code: string): string => `urn:eventsub-relay:problem:${code}`;
+
 /** RFC 9457. `code` is stable and for programs; `detail` is for people. */
 export const problem = z.looseObject({
   type: z.string(),

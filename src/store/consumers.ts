@@ -34,6 +34,8 @@ export interface Consumers {
   get(serviceAccountId: string, name: string): Promise<Consumer | undefined>;
   /** All of them in one statement. `ackedSeq` never goes back. Consumers that are gone are passed over. */
   save(positions: readonly ConsumerPosition[]): Promise<void>;
+  /** Everything up to `seq` is done; makes the consumer if it is new. One statement; answers where it stands, never behind. */
+  acknowledge(serviceAccountId: string, name: string, seq: number): Promise<number>;
   /** Puts the consumer at `seq`, back or forward, with nothing outstanding; creates it if need be. */
   reset(serviceAccountId: string, name: string, seq: number): Promise<Consumer>;
 }
@@ -72,6 +74,17 @@ export function createConsumers(context: StoreContext): Consumers {
           now(),
         ],
       );
+    },
+    async acknowledge(serviceAccountId, name, seq) {
+      const answer = await pool.query<{ acked_seq: string }>(
+        `INSERT INTO consumer AS c (service_account_id, name, acked_seq, sent_seq, updated_at)
+         VALUES ($1, $2, $3, $3, $4)
+         ON CONFLICT (service_account_id, name) DO UPDATE
+            SET acked_seq = greatest(c.acked_seq, $3), sent_seq = greatest(c.sent_seq, $3), updated_at = $4
+         RETURNING acked_seq`,
+        [serviceAccountId, name, seq, now()],
+      );
+      return Number(answer.rows[0]?.acked_seq ?? seq);
     },
     async reset(serviceAccountId, name, seq) {
       const data = { ackedSeq: BigInt(seq), sentSeq: BigInt(seq), attempt: 1, updatedAt: now() };

@@ -82,12 +82,7 @@ export const consumerActions = (
       const message = 'cursor: lies beyond what was sent to this consumer; acknowledge what it has received';
       throw new RelayError('cursor_ahead', 422, message, { errors: [{ path: 'cursor', message }] });
     }
-    if (outcome === 'applied') return seq;
-    const row = await store.consumers.get(serviceId, name);
-    if (!row) return (await store.consumers.reset(serviceId, name, seq)).ackedSeq;
-    if (seq <= row.ackedSeq) return row.ackedSeq;
-    await store.consumers.save([{ ...row, ackedSeq: seq, sentSeq: Math.max(seq, row.sentSeq) }]);
-    return seq;
+    return outcome === 'applied' ? seq : store.consumers.acknowledge(serviceId, name, seq);
   },
 });
 

@@ -221,7 +221,13 @@ describe('a subscription that vanishes without a word', () => {
       headers: { 'Client-Id': world.sim.clientId, Authorization: `Bearer ${bot.accessToken}` },
     });
     expect(gone.status).toBe(204);
-    await world.clock.advance(30_001);
+    await until(
+      async () => {
+        await world.clock.advance(5_000);
+        return consumer.events.some((event) => event.type === 'relay.gap');
+      },
+      { what: 'the gap' },
+    );
     const gap = await consumer.gotType('relay.gap');
     const from = Date.parse((gap.event as { from: string }).from);
     expect(from).toBeLessThanOrEqual(lostAt);

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FieldError } from '../../domain/errors.ts';
+import { problemType } from '../../protocol/rest.ts';
 
 export const gatewayPath = '/ws/events';
 
@@ -19,7 +20,7 @@ export interface Refusal {
 
 function problemOf(refusal: Refusal, requestId: string): string {
   return JSON.stringify({
-    type: 'about:blank',
+    type: problemType(refusal.code),
     title: STATUS_CODES[refusal.status] ?? 'Error',
     status: refusal.status,
     detail: refusal.detail,

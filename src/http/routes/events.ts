@@ -18,11 +18,14 @@ export function eventRoutes(deps: HttpDeps): Hono<AppEnv> {
     const query = parseQuery(c, eventsQuery);
     const types = splitTypes(query.types);
     const serviceId = c.get('service').id;
-    const floor = feed.floorFor(feed.filter(serviceId, types));
+    const filter = feed.filter(serviceId, types);
     const reader = { feed, serviceId, types, limit: query.limit, given: query.after !== undefined };
     const signals = [c.req.raw.signal, deps.stopping];
     let accountChanged = false;
-    let position = query.after === undefined ? floor : readCursor('after', query.after, feed, floor);
+    let position =
+      query.after === undefined
+        ? feed.oldestFor(filter)
+        : readCursor('after', query.after, feed, feed.floorFor(filter));
     const page = await pollUntil<ReadResult>({
       async attempt() {
         // A secret that dies during the wait ends it, as it ends the sockets.
@@ -77,10 +80,6 @@ async function readOn(
     // Judged after the read: only then is it certain that retention had not overtaken it.
     const floor = feed.floorFor(filter);
     if (floor > position && given) throw expired('retention has passed this cursor', feed, floor);
-    if (floor > position) {
-      position = floor;
-      continue;
-    }
     if (result.records.length > 0 || result.through >= feed.head()) return result;
     if (result.through <= position || signals.some((signal) => signal.aborted)) return result;
     position = result.through;

@@ -57,7 +57,7 @@ export function interestRoutes(deps: HttpDeps): Hono<AppEnv> {
 const unknown = (): RelayError =>
   new RelayError('unknown_interest', 404, 'you have no interest with this id');
 
-/** The row is committed, so a fault here is not the caller's: until the next reload more is delivered, never less. */
+/** The row is committed, so a fault here is not the caller's: until the next reload what is new is delivered later, never skipped. */
 async function inEffect(deps: HttpDeps, serviceId: string): Promise<void> {
   try {
     await deps.audience.reload([serviceId]);
