@@ -16,15 +16,16 @@ export class DropWindows {
     return this.#windows.size === 0;
   }
 
-  add(botAccountId: string, topicId: string, at: number): void {
+  /** One dropped: sent by the platform at `from`, read here at `to`. */
+  add(botAccountId: string, topicId: string, { from, to }: { from: number; to: number }): void {
     const window = this.#windows.get(botAccountId);
     if (!window) {
-      this.#windows.set(botAccountId, { topicIds: new Set([topicId]), from: at, to: at, count: 1 });
+      this.#windows.set(botAccountId, { topicIds: new Set([topicId]), from, to, count: 1 });
       return;
     }
     window.topicIds.add(topicId);
-    window.from = Math.min(window.from, at);
-    window.to = Math.max(window.to, at);
+    window.from = Math.min(window.from, from);
+    window.to = Math.max(window.to, to);
     window.count++;
   }
 

@@ -124,11 +124,12 @@ export class Ingest implements UpstreamSink {
     if (this.#stopping || this.#isFull(draft)) {
       // Not remembered as seen: should the platform repeat it later, it is welcome.
       this.#total.dropped++;
-      this.#drops.add(notification.botAccountId, topicId, notification.receivedAt);
+      const window = { from: happenedAt(draft), to: draft.receivedAt };
+      this.#drops.add(notification.botAccountId, topicId, window);
       return;
     }
     this.#dedupe.add(notification.messageId, this.#deps.clock.now());
-    this.#hold({ draft, kind: 'notification', coverFrom: notification.receivedAt });
+    this.#hold({ draft, kind: 'notification', coverFrom: happenedAt(draft) });
   }
 
   declare(draft: EventDraft): Promise<void> {
@@ -272,7 +273,7 @@ export class Ingest implements UpstreamSink {
       cause: 'upstream_malformed',
       botAccountId: draft.botAccountId,
       topicIds: [draft.audience.topicId],
-      from: draft.receivedAt,
+      from: happenedAt(draft),
       to: draft.receivedAt + 1,
     };
     this.#held.replaceFirst(this.#gap(window));
@@ -296,6 +297,12 @@ export class Ingest implements UpstreamSink {
   #gap(window: GapWindow): Held {
     return { draft: gapEvent(window, this.#deps.clock.now()), kind: 'relay', coverFrom: window.from };
   }
+}
+
+/** What is missing is told in the platform's time: when it was sent, if that was before it was read. */
+function happenedAt(draft: EventDraft): number {
+  const sentAt = Date.parse(draft.eventTimestamp);
+  return Number.isNaN(sentAt) ? draft.receivedAt : Math.min(sentAt, draft.receivedAt);
 }
 
 const stopped = (): RelayError =>

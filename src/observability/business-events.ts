@@ -21,9 +21,21 @@ function upstreamEvents(metrics: Metrics, log: Logger, knownTypes: ReadonlySet<s
     sessionLive(bot: string, sockets: number): void {
       log.info({ bot, sockets }, 'upstream session is live');
     },
-    reconnecting(bot: string, cause: string, code?: number): void {
+    reconnecting(
+      bot: string,
+      cause: string,
+      more: { code?: number | undefined; httpStatus?: number | undefined; retryInMs: number },
+    ): void {
       metrics.reconnects.inc({ cause });
-      log.warn({ bot, cause, code }, 'upstream session is being replaced');
+      const { code, httpStatus, retryInMs } = more;
+      log.warn(
+        { bot, cause, code, http_status: httpStatus, retry_in_ms: retryInMs },
+        'upstream session ended and is replaced',
+      );
+    },
+    handedOver(bot: string, slot: number, gapMs: number): void {
+      metrics.reconnects.inc({ cause: 'requested' });
+      log.info({ bot, slot, gap_ms: gapMs }, 'upstream session was handed over');
     },
     gapDeclared(gap: { bot: string | null; cause: string; topics: number; from: number; to: number }): void {
       metrics.gaps.inc({ cause: gap.cause });

@@ -44,7 +44,6 @@ export interface Bots {
   /** By name. */
   list(): Promise<Bot[]>;
   get(id: string): Promise<Bot | undefined>;
-  byTwitchUserId(twitchUserId: string): Promise<Bot | undefined>;
   /**
    * Takes in a grant. For a known Twitch user the tokens are replaced, the state is `ok` again, and what was rejected or
    * revoked waits for another try. Throws RelayError `name_taken` (409) when another bot has the name.
@@ -71,11 +70,6 @@ export function createBots(context: StoreContext): Bots {
     list: async () => (await prisma.botAccount.findMany({ orderBy: { name: 'asc' } })).map(toBot),
     async get(id) {
       const row = isUuid(id) ? await prisma.botAccount.findUnique({ where: { id } }) : null;
-      return row ? toBot(row) : undefined;
-    },
-    async byTwitchUserId(twitchUserId) {
-      const where = { provider_twitchUserId: { provider: 'twitch', twitchUserId } };
-      const row = await prisma.botAccount.findUnique({ where });
       return row ? toBot(row) : undefined;
     },
     upsert: (grant) => upsert(context, grant),

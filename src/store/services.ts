@@ -6,7 +6,7 @@ import type { Cancel } from '../runtime/clock.ts';
 import type { StoreContext } from './context.ts';
 import type { ServiceChange } from './changes.ts';
 import type { ServiceAccount } from './generated/client.ts';
-import { instant, isUniqueViolation, isUuid, millis } from './rows.ts';
+import { instant, isUniqueViolation, millis } from './rows.ts';
 import { constantTimeEqual, hashSecret, newSecret } from './secrets.ts';
 
 /** How precise `lastSeenAt` is: more would be a write per request. */
@@ -37,7 +37,6 @@ export interface Services {
   create(name: string): Promise<{ service: Service; clientSecret: string }>;
   /** By name. */
   list(): Promise<Service[]>;
-  byId(id: string): Promise<Service | undefined>;
   /** A new secret; the old one works for `graceSeconds` more. Undefined for an unknown account. */
   regenerate(
     clientId: string,
@@ -60,10 +59,6 @@ export function createServices(context: StoreContext): Services {
   return {
     create: (name) => create(context, name),
     list: async () => (await prisma.serviceAccount.findMany({ orderBy: { name: 'asc' } })).map(toService),
-    async byId(id) {
-      const row = isUuid(id) ? await prisma.serviceAccount.findUnique({ where: { id } }) : null;
-      return row ? toService(row) : undefined;
-    },
     regenerate: (clientId, graceSeconds) => regenerate(context, clientId, graceSeconds),
     setEnabled: (clientId, enabled) => setEnabled(context, clientId, enabled),
     remove: (clientId) => remove(context, clientId),

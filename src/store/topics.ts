@@ -46,15 +46,6 @@ export interface Topics {
   all(): Promise<WantedTopic[]>;
   /** Sets what the patch names; false when the topic is gone. Announced when it names the state. */
   update(id: string, patch: TopicPatch): Promise<boolean>;
-  /** The same patch for several, in one statement; how many there were. */
-  updateMany(ids: readonly string[], patch: TopicPatch): Promise<number>;
-  /**
-   * From `from` (ms) on, events of these topics may be missed. Touches only topics that have been confirmed upstream
-   * since they were last clear: those with a subscription, active ones, and those in a gap already. A topic that never
-   * was live has promised nothing yet. An open gap keeps its cause and takes the earlier of both beginnings. The ids of
-   * the topics that are in a gap now.
-   */
-  openGaps(topicIds: readonly string[], from: number, cause: GapCause): Promise<string[]>;
   interestsOf(topicId: string): Promise<{ id: string; serviceAccountId: string; botAccountId: string }[]>;
   /** Deletes the topic unless an interest in it exists, also one that is being created at this moment. */
   removeIfUnwanted(id: string): Promise<boolean>;
@@ -89,18 +80,7 @@ export function createTopics(context: StoreContext): Topics {
     forBot: (botAccountId) => select(context, 'WHERE t.bot_account_id = $1', [botAccountId]),
     all: () => select(context, '', []),
     async update(id, patch) {
-      return (await patchTopics(context, [id], patch)) > 0;
-    },
-    updateMany: (ids, patch) => patchTopics(context, ids, patch),
-    async openGaps(topicIds, from, cause) {
-      const answer = await pool.query<{ id: string }>(
-        `UPDATE topic SET gap_from = least(gap_from, $2::timestamptz), gap_cause = coalesce(gap_cause, $3)
-          WHERE id = ANY($1::uuid[])
-            AND (subscription_id IS NOT NULL OR state = 'active' OR gap_from IS NOT NULL)
-          RETURNING id`,
-        [topicIds, new Date(from), cause],
-      );
-      return answer.rows.map(({ id }) => id);
+      return patchTopic(context, id, patch);
     },
     async interestsOf(topicId) {
       const rows = await prisma.interest.findMany({
@@ -145,27 +125,19 @@ async function select(context: StoreContext, where: string, values: unknown[]): 
   });
 }
 
-async function patchTopics(
-  context: StoreContext,
-  ids: readonly string[],
-  patch: TopicPatch,
-): Promise<number> {
-  if (ids.length === 0 || Object.keys(patch).length === 0) return 0;
+async function patchTopic(context: StoreContext, id: string, patch: TopicPatch): Promise<boolean> {
   const { retryAt, gapFrom, ...rest } = patch;
-  const updated = await context.database.prisma.topic.updateManyAndReturn({
-    where: { id: { in: [...ids] } },
+  const { count } = await context.database.prisma.topic.updateMany({
+    where: { id },
     data: {
       ...rest,
       ...(retryAt === undefined ? {} : { retryAt: instant(retryAt) }),
       ...(gapFrom === undefined ? {} : { gapFrom: instant(gapFrom) }),
     },
-    select: { id: true },
   });
   const { state } = patch;
-  if (state !== undefined) {
-    for (const { id } of updated) context.changes.emit({ kind: 'topic', topicId: id, state });
-  }
-  return updated.length;
+  if (count > 0 && state !== undefined) context.changes.emit({ kind: 'topic', topicId: id, state });
+  return count > 0;
 }
 
 /** A row of `topicColumns`, checked. */

@@ -63,12 +63,11 @@ export function upstreamObserver(told: BusinessEvents, log: Logger): UpstreamObs
   const malformedOf = new Set<string>();
   return {
     sessionReady: ({ botId, slot }) => told.sessionLive(botId, slot + 1),
-    sessionLost: ({ botId, cause, code }) => {
-      if (cause !== 'stopped') told.reconnecting(botId, cause, code);
+    sessionLost: ({ botId, cause, code, httpStatus, retryInMs }) => {
+      if (cause !== 'stopped') told.reconnecting(botId, cause, { code, httpStatus, retryInMs });
     },
     handedOver: ({ botId, slot, gapMs }) => {
-      told.reconnecting(botId, 'requested');
-      log.info({ bot: botId, slot, gap_ms: gapMs }, 'upstream session was handed over');
+      told.handedOver(botId, slot, gapMs);
     },
     malformedFrame: ({ botId, problem }) => {
       told.malformedFrame(botId, problem, !malformedOf.has(botId));

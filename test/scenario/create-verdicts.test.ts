@@ -272,7 +272,7 @@ describe('many interests', () => {
         .slice(0, 300)
         .map((channel) => world.addInterest(service, bot, 'channel.follow', channel.id, { wait: 0 })),
     );
-    await world.subscribed(bot, 300);
+    await world.subscribed(bot, 300, 40_000);
     const one = world.sim.sessions().filter((each) => each.open);
     expect(one).toHaveLength(1);
     await world.addInterest(service, bot, 'channel.follow', channels[300]?.id ?? '', { wait: 30 });

@@ -242,14 +242,14 @@ export class World implements AsyncDisposable {
   }
 
   /** Waits until that many subscriptions of the bot are enabled on open sessions. */
-  subscribed(bot: Bot, count: number): Promise<unknown> {
+  subscribed(bot: Bot, count: number, timeoutMs = 10_000): Promise<unknown> {
     return until(
       () =>
         this.sim
           .subscriptions()
           .filter((each) => each.userId === bot.user.id && each.status === 'enabled' && !each.zombie)
           .length === count,
-      { what: `${count} live subscriptions of ${bot.user.login}` },
+      { what: `${count} live subscriptions of ${bot.user.login}`, timeoutMs },
     );
   }
 

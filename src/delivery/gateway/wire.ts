@@ -10,6 +10,8 @@ import { pingFrame, pongFrame } from './encode.ts';
 
 /** How long the other side may take to answer a close frame; a peer that stopped reading never will. */
 const closeGraceMs = 5_000;
+/** How often it is given that time again while it drains. */
+const closeGraces = 5;
 /** A close frame carries at most 125 bytes, two of them the code. */
 const maxReasonBytes = 123;
 /** A client that sends pings and does not read gets no more pongs than fit below this. */
@@ -145,7 +147,16 @@ export class Wire {
     // A paused socket would never see the peer's answer.
     this.#ws.resume();
     this.#ws.close(code, clipped(message));
-    this.#cancelGrace = this.#clock.after(closeGraceMs, () => this.#ws.terminate());
+    this.#awaitClose(Number.POSITIVE_INFINITY, closeGraces);
+  }
+
+  /** The close frame stands behind what is buffered: a peer that is still taking that gets the time to reach it. */
+  #awaitClose(buffered: number, graces: number): void {
+    this.#cancelGrace = this.#clock.after(closeGraceMs, () => {
+      const left = this.bufferedBytes;
+      if (graces > 1 && left > 0 && left < buffered) this.#awaitClose(left, graces - 1);
+      else this.#ws.terminate();
+    });
   }
 
   /** Cuts the socket at once. */
