@@ -45,7 +45,6 @@ it(
     for (const { id, channel } of interests)
       if (channelsOf.has(channel)) await world.call('DELETE', `/v1/interests/${id}`, { as: service });
     await until(() => live().length === 301 - doomed.length, { what: 'the deletes', timeoutMs: 30_000 });
-    await world.clock.advance(30_001);
     await until(() => open().length === 1, { what: 'one socket', timeoutMs: 30_000 });
     const connections = world.sim.connections.length;
     for (let turn = 0; turn < 10; turn++) await world.clock.advance(30_000).then(() => world.ready());

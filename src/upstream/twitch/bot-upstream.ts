@@ -195,6 +195,8 @@ export class BotUpstream {
     await this.#createMissing(plan, topics, signal);
     this.#ledger.coverage.flush();
     await this.#removeUnwanted(plan, signal);
+    // What was removed may have been the last on its socket.
+    if (plan.remove.length > 0) await this.#closeIdle(plan.sockets);
     for (const topicId of plan.forget) await this.#forget(topicId);
   }
 
