@@ -48,7 +48,7 @@ console.log(`Twitch's stand-in listens.
   token      ${token.accessToken}
   refresh    ${token.refreshToken}
 
-For the relay:
+For the relay, in its .env:
 
 TWITCH_CLIENT_ID=${simulator.clientId}
 TWITCH_CLIENT_SECRET=${simulator.clientSecret}

@@ -173,6 +173,8 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
   closing.push(async () => stopping.abort());
 
   await upstream.start();
+  if (config.mockApiPort !== undefined)
+    log.warn({ port: config.mockApiPort }, 'a stand-in is used for Twitch');
   log.info({ url: listener.url, database: database.kind }, 'the relay takes requests');
   return { url: listener.url, databaseKind: database.kind };
 }

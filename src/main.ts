@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // The process entry: arguments, environment, signals, exit code. The only file that touches the process.
+import { readFileSync } from 'node:fs';
 import { loadConfig, type Config } from './config/config.ts';
 import { readEnvironment, renderProblems } from './config/environment.ts';
 import { renderEnvExample } from './config/render.ts';
@@ -10,6 +11,7 @@ const usage = `eventsub-relay <command>
   serve   run the relay (reads .env and the environment)
   env     print an example .env with every setting
   check   read the configuration and say what is wrong with it
+  version
 `;
 
 type Command = () => Promise<number> | number;
@@ -25,6 +27,13 @@ const commands: Readonly<Record<string, Command>> = {
     process.stdout.write('The configuration is complete.\n');
     return 0;
   },
+  version: () => {
+    const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+      version: string;
+    };
+    process.stdout.write(`${version}\n`);
+    return 0;
+  },
   help: () => {
     process.stdout.write(usage);
     return 0;
@@ -38,8 +47,14 @@ function configuration(): Config | undefined {
     process.stderr.write(`${environment.message}\n`);
     return undefined;
   }
+  for (const warning of environment.warnings) process.stderr.write(`${warning}\n`);
   const loaded = loadConfig(environment.env);
-  if (loaded.ok) return loaded.config;
+  if (loaded.ok) {
+    const { mockApiPort } = loaded.config;
+    // The library that calls Twitch looks for this in the process, and nowhere else.
+    if (mockApiPort !== undefined) process.env['TWURPLE_MOCK_API_PORT'] = String(mockApiPort);
+    return loaded.config;
+  }
   process.stderr.write(`${renderProblems(loaded.problems)}\n`);
   return undefined;
 }
@@ -67,6 +82,7 @@ async function serve(): Promise<number> {
   }
   await asked;
   await daemon.stop();
+  daemon.log.info('stopped');
   return 0;
 }
 
@@ -76,10 +92,18 @@ function untilSignal(): Promise<string> {
   });
 }
 
+const adviceOn: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'Set PORT to a free one.',
+  EACCES: 'Set PORT to one above 1023, or DATA_DIR to a folder that the relay may write to.',
+  EADDRNOTAVAIL: 'Set HOST to an address of this machine.',
+  ENOTFOUND: 'Set HOST to an address of this machine.',
+  ENOTDIR: 'Set DATA_DIR to a folder.',
+};
+
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if ('code' in error && error.code === 'EADDRINUSE') return `${error.message}. Set PORT to a free one.`;
-  return error.message;
+  const advice = 'code' in error && typeof error.code === 'string' ? adviceOn[error.code] : undefined;
+  return advice ? `${error.message}. ${advice}` : error.message;
 }
 
 const [name = 'help', ...rest] = process.argv.slice(2);

@@ -24,7 +24,6 @@ const law: Readonly<Record<string, readonly string[]>> = {
   store: pure,
   http: [...pure, 'delivery/port.ts', 'log/port.ts'],
   observability: pure,
-  cli: [...pure, 'client', 'config', 'daemon.ts', 'observability'],
   'daemon.ts': ['*'],
   wiring: ['*'],
   'main.ts': ['*'],

@@ -21,6 +21,8 @@ export interface Config {
   readonly twitchClientId: string;
   readonly twitchClientSecret: string;
   readonly twitchEventsubUrl: string;
+  /** The port of a stand-in; undefined for Twitch itself. */
+  readonly mockApiPort: number | undefined;
   readonly keepaliveTimeoutSeconds: number;
   readonly retentionChatHours: number;
   readonly retentionHours: number;
@@ -82,6 +84,7 @@ function named(values: Values): Config {
     twitchClientId: values.TWITCH_CLIENT_ID,
     twitchClientSecret: values.TWITCH_CLIENT_SECRET,
     twitchEventsubUrl: values.TWITCH_EVENTSUB_URL,
+    mockApiPort: values.TWURPLE_MOCK_API_PORT,
     keepaliveTimeoutSeconds: values.KEEPALIVE_TIMEOUT_SECONDS,
     retentionChatHours: values.RETENTION_CHAT_HOURS,
     retentionHours: values.RETENTION_HOURS,

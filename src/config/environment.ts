@@ -3,9 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
+import { nearestNames } from '../domain/edit-distance.ts';
 import type { ConfigProblem, Environment } from './config.ts';
 import { requiredVariables } from './config.ts';
-import { keyCommand } from './variables.ts';
+import { keyCommand, variables } from './variables.ts';
+
+const settingNames: readonly string[] = Object.keys(variables);
 
 export interface EnvironmentSource {
   /** The folder in which `.env` is looked for. */
@@ -15,7 +18,13 @@ export interface EnvironmentSource {
 }
 
 export type EnvironmentResult =
-  | { readonly ok: true; readonly env: Environment; readonly file: string | undefined }
+  | {
+      readonly ok: true;
+      readonly env: Environment;
+      readonly file: string | undefined;
+      /** Names in the file that are no settings, as sentences for people. */
+      readonly warnings: readonly string[];
+    }
   /** There is no file and the environment lacks required variables, or it cannot be read; the message says what to do. */
   | { readonly ok: false; readonly message: string };
 
@@ -35,11 +44,20 @@ export function readEnvironment({ cwd, env }: EnvironmentSource): EnvironmentRes
   }
   if (content !== undefined) {
     const given = Object.entries(env).filter(([, value]) => value !== undefined);
-    return { ok: true, env: { ...parseEnv(content), ...Object.fromEntries(given) }, file: path };
+    const written = parseEnv(content);
+    const warnings = Object.keys(written).flatMap(strangeName);
+    return { ok: true, env: { ...written, ...Object.fromEntries(given) }, file: path, warnings };
   }
   const missing = requiredVariables.filter((name) => !env[name]?.trim());
-  if (missing.length === 0) return { ok: true, env, file: undefined };
+  if (missing.length === 0) return { ok: true, env, file: undefined, warnings: [] };
   return { ok: false, message: missingFileMessage(path, missing) };
+}
+
+/** Other programs may read the same file, so a name that is not ours is a hint and no fault. */
+function strangeName(name: string): string[] {
+  if (settingNames.includes(name)) return [];
+  const [nearest = ''] = nearestNames(name, settingNames, 1);
+  return [`${name} in .env is not a setting of the relay; did you mean ${nearest}?`];
 }
 
 /** All problems as lines for a terminal. */

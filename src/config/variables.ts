@@ -65,6 +65,7 @@ const urlOf = (protocols: RegExp, expected: string) =>
     .refine((value) => URL.canParse(value) && protocols.test(new URL(value).protocol), expected);
 const databaseForm = 'postgres://user:password@host:5432/database';
 const socketForm = 'a ws:// or wss:// URL';
+const portForm = 'a port from 1 to 65535';
 const keyForm = '32-byte keys as base64 or hex, separated by commas';
 
 export const variables = {
@@ -138,6 +139,22 @@ export const variables = {
     fix: 'Remove the line to use Twitch itself.',
     prose: "Twitch's EventSub socket; another one for tests.",
     default: 'wss://eventsub.wss.twitch.tv/ws',
+  }),
+  TWURPLE_MOCK_API_PORT: one<number | undefined>({
+    schema: z.preprocess(
+      (value) => (value === '' ? undefined : value),
+      z
+        .string(portForm)
+        .regex(/^\d{1,5}$/, portForm)
+        .transform(Number)
+        .pipe(z.number().min(1, portForm).max(65_535, portForm))
+        .optional(),
+    ) as z.ZodType<number | undefined, string | undefined>,
+    expected: portForm,
+    fix: 'Remove the line to use Twitch itself.',
+    prose:
+      "A stand-in for Twitch's HTTP side on this machine (npm run simulate). Leave it empty for Twitch itself.",
+    default: '',
   }),
   KEEPALIVE_TIMEOUT_SECONDS: whole(10, 600, {
     fix: 'Twitch accepts 10 to 600.',

@@ -1,4 +1,4 @@
-// Whether the transport of a wish makes sense. Pure; what a URL may point at is the egress guard's to judge, not ours.
+// Whether the transport of a wish makes sense. Pure; whether a URL may be called at all is for whoever calls it to judge.
 import type { FieldError } from './errors.ts';
 import type { Wish, WishRefusal } from './wish.ts';
 

@@ -1,5 +1,5 @@
 // Every code with which the relay closes a consumer's socket, and what a client should do about it.
-// The one table: the gateway closes with it, the client obeys it, the documents are rendered from it.
+// The one table: the gateway closes with it, the client obeys it, the documents are held against it.
 
 /** What a client does after a close: come back (at once or backed off), or stop until somebody has mended the cause. */
 export type CloseAdvice = 'reconnect' | 'back_off' | 'renew_credentials' | 'stop';

@@ -171,3 +171,22 @@ test('a .env that cannot be read is told, not thrown', async () => {
   const result = readEnvironment({ cwd: folder, env: enough });
   expect(result).toMatchObject({ ok: false, message: expect.stringContaining('cannot be read') as string });
 });
+
+test('a name in .env that is no setting is told with the nearest one, and harms nothing', async () => {
+  await writeFile(join(folder, '.env'), 'RETENTION_HOUR=3\nPORT=8081\n');
+  expect(readEnvironment({ cwd: folder, env: enough })).toMatchObject({
+    ok: true,
+    env: { PORT: '8081' },
+    warnings: ['RETENTION_HOUR in .env is not a setting of the relay; did you mean RETENTION_HOURS?'],
+  });
+});
+
+test('the stand-in has a port, or there is none', () => {
+  const withPort = (port: string) => loadConfig({ ...enough, TWURPLE_MOCK_API_PORT: port });
+  expect(withPort('')).toMatchObject({ ok: true, config: { mockApiPort: undefined } });
+  expect(withPort('9400')).toMatchObject({ ok: true, config: { mockApiPort: 9400 } });
+  expect(withPort('99999')).toMatchObject({
+    ok: false,
+    problems: [{ variable: 'TWURPLE_MOCK_API_PORT', got: '99999' }],
+  });
+});
