@@ -17,7 +17,7 @@ export function editDistance(a: string, b: string): number {
 /** The `count` names most like the text, likest first; equally like ones in the order given. */
 export function nearestNames(text: string, names: readonly string[], count: number): string[] {
   return names
-    .map((name) => ({ name, distance: editDistance(text.toLowerCase(), name) }))
+    .map((name) => ({ name, distance: editDistance(text.toLowerCase(), name.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance)
     .slice(0, count)
     .map(({ name }) => name);
