@@ -1,15 +1,13 @@
 // One bot account's upstream: compares wishes with what Twitch has and makes them agree, one call at a time, woken by
-// named reasons and unconditionally every half minute. Owns the bot's sockets.
+// named reasons and unconditionally every half minute. Decides how many sockets there are and what is on them.
 import { backOffMs } from '../../domain/back-off.ts';
 import { planUpstream, type Plan, type PlanTopic } from '../../domain/plan.ts';
-import type { GapCause } from '../../domain/relay-event.ts';
-import type { Cancel } from '../../runtime/clock.ts';
 import { createBell } from '../../runtime/signal-bell.ts';
 import type { UpstreamTopic } from '../store-port.ts';
 import type { BotUpstreamDeps } from './deps.ts';
-import type { UpstreamFrame } from './frames.ts';
-import type { SessionResult } from './session.ts';
-import { Slot, type SlotListener } from './slot.ts';
+import { SlotEvents } from './slot-events.ts';
+import { Slots } from './slots.ts';
+import type { Slot } from './slot.ts';
 import { Subscriber, type CreateOutcome, type ListResult } from './subscriber.ts';
 import { TopicLedger } from './topic-ledger.ts';
 
@@ -20,8 +18,6 @@ export type WakeReason =
 const createsPerPass = 20;
 /** A pass that failed (the database is away) is repeated soon: what is lost meanwhile cannot be had again. */
 const failedPassBackOff = { firstMs: 1_000, maxMs: 5_000 };
-/** Malformed frames within this time become one declared gap. */
-const malformedWindowMs = 1_000;
 
 export interface UpstreamStatus {
   readonly state: 'none' | 'connecting' | 'live';
@@ -43,10 +39,10 @@ export class BotUpstream {
   readonly #deps: BotUpstreamDeps;
   readonly #botId: string;
   readonly #bell = createBell<WakeReason>();
-  readonly #slots: Slot[] = [];
+  readonly #slots: Slots;
+  readonly #events: SlotEvents;
   readonly #ledger: TopicLedger;
   readonly #subscriber: Subscriber;
-  readonly #listener: SlotListener;
   #listedAt: number | null = null;
   #listFailures = 0;
   #removeFailures = 0;
@@ -60,10 +56,6 @@ export class BotUpstream {
   #nextAt = Number.POSITIVE_INFINITY;
   #trouble = 'starting';
   #unconfirmed = 0;
-  /** By slot. */
-  readonly #malformed = new Map<number, { readonly from: number; to: number }>();
-  #cancelMalformed: Cancel = () => undefined;
-  #reconnectsOfClosed = 0;
 
   constructor(deps: BotUpstreamDeps, botId: string) {
     this.#deps = deps;
@@ -71,13 +63,14 @@ export class BotUpstream {
     this.#lookedAt = deps.clock.now();
     this.#ledger = new TopicLedger(deps, botId);
     this.#subscriber = new Subscriber({ ...deps, botId });
-    this.#listener = {
-      ready: (slot) => this.#ready(slot),
-      lost: (slot, end, retryInMs) => this.#lost(slot, end, retryInMs),
-      handedOver: (slot, gapFrom) => this.#handedOver(slot, gapFrom),
-      frame: (frame, receivedAt) => this.#frame(frame, receivedAt),
-      oddFrame: (slot, frame, at, coveredTo) => this.#oddFrame(slot, frame, at, coveredTo),
-    };
+    this.#events = new SlotEvents({
+      ...deps,
+      botId,
+      ledger: this.#ledger,
+      wake: (reason) => this.wake(reason),
+      onLoss: () => (this.#unconfirmed = Math.max(this.#unconfirmed, 1)),
+    });
+    this.#slots = new Slots(deps, this.#events);
   }
 
   wake(reason: WakeReason): void {
@@ -101,24 +94,24 @@ export class BotUpstream {
         observer.passFailed({ botId: this.#botId, error });
         this.#retryAt(clock.now() + backOffMs(++this.#passFailures, failedPassBackOff, random()));
         // Nothing can be put on them: kept, they would be closed for it again and again, and back off ever longer.
-        await this.#closeIdle(0);
+        await this.#slots.closeIdle(0, this.#used());
       }
     }
-    this.#flushMalformed();
-    await this.#close(this.#slots);
+    this.#events.flush();
+    await this.#slots.closeAll();
     this.#ledger.coverage.flush();
   }
 
   status(): UpstreamStatus {
-    const live = this.#slots.filter((slot) => slot.live);
+    const live = this.#slots.all.filter((slot) => slot.live);
     const times = live.map((slot) => slot.lastFrameAt()).filter((at) => at !== null);
     const missing = this.#unconfirmed > 0 ? `${this.#unconfirmed} topics are not confirmed` : '';
     return {
-      state: live.length > 0 ? 'live' : this.#slots.length > 0 ? 'connecting' : 'none',
+      state: live.length > 0 ? 'live' : this.#slots.all.length > 0 ? 'connecting' : 'none',
       sockets: live.length,
       connectedAt: live[0]?.connectedAt ?? null,
       lastFrameAt: times.length > 0 ? Math.max(...times) : null,
-      reconnects: this.#reconnectsOfClosed + this.#slots.reduce((sum, slot) => sum + slot.reconnects, 0),
+      reconnects: this.#slots.reconnects,
       confirmed: this.#ledger.confirmed.size,
       cost: this.#ledger.cost(),
       healthy: this.#trouble === '' && missing === '',
@@ -131,9 +124,9 @@ export class BotUpstream {
    * there is nothing to say.
    */
   async covered(): Promise<number | undefined> {
-    this.#flushMalformed();
-    const used = new Set([...this.#ledger.confirmed.values()].map((each) => each.slot));
-    const times = this.#slots.filter((slot) => used.has(slot.index)).map((slot) => slot.coveredTo());
+    this.#events.flush();
+    const used = this.#used();
+    const times = this.#slots.all.filter((slot) => used.has(slot.index)).map((slot) => slot.coveredTo());
     if (!this.#ledger.gapsLoaded || !(await this.#ledger.coverage.persist())) return undefined;
     const known = times.filter((at) => at !== null);
     if (known.length === 0) return undefined;
@@ -142,7 +135,7 @@ export class BotUpstream {
 
   async #pass(signal: AbortSignal): Promise<'bot_gone' | void> {
     const { clock, store, timings } = this.#deps;
-    this.#flushMalformed();
+    this.#events.flush();
     const lookingAt = clock.now();
     const bot = await store.bot(this.#botId);
     let topics = bot?.enabled ? await store.topics(this.#botId) : [];
@@ -153,7 +146,9 @@ export class BotUpstream {
     if (await this.#ledger.takeRevocations(topics)) topics = await store.topics(this.#botId);
     if (bot.state === 'reauth_required') {
       this.#note(topics, 'the bot must be authorised again');
-      return topics.some((topic) => topic.wanted) ? this.#closeIdle(0) : this.#close(this.#slots);
+      return topics.some((topic) => topic.wanted)
+        ? this.#slots.closeIdle(0, this.#used())
+        : this.#slots.closeAll();
     }
     if (clock.now() < this.#notBefore) return this.#retryAt(this.#notBefore);
     const listing = await this.#listIfDue(signal);
@@ -164,7 +159,7 @@ export class BotUpstream {
     const plan = planUpstream({
       now: startedAt,
       topics: topics.map(planTopic),
-      sessions: this.#slots.map((slot) => ({ slot: slot.index, live: slot.live, ids: slot.ids })),
+      sessions: this.#slots.all.map((slot) => ({ slot: slot.index, live: slot.live, ids: slot.ids })),
       confirmed: this.#ledger.confirmed,
       listing: actual,
       listLagMs: timings.listLagMs,
@@ -187,16 +182,16 @@ export class BotUpstream {
     for (const { topicId, status } of plan.lost) await this.#missed(topicId, status, topics);
     for (const found of plan.adopt) {
       const topic = topics.get(found.topicId);
-      const still = this.#slots.some((each) => each.index === found.slot && each.ids.has(found.sessionId));
+      const still = this.#slots.at(found.slot)?.ids.has(found.sessionId);
       if (topic && still)
         await this.#ledger.confirm(topic, found.slot, { subscriptionId: found.subscriptionId });
     }
-    await this.#fitSockets(plan.sockets);
+    await this.#slots.fit(plan.sockets, this.#used());
     await this.#createMissing(plan, topics, signal);
     this.#ledger.coverage.flush();
     await this.#removeUnwanted(plan, signal);
     // What was removed may have been the last on its socket.
-    if (plan.remove.length > 0) await this.#closeIdle(plan.sockets);
+    if (plan.remove.length > 0) await this.#slots.closeIdle(plan.sockets, this.#used());
     for (const topicId of plan.forget) await this.#forget(topicId);
   }
 
@@ -216,10 +211,10 @@ export class BotUpstream {
     topics: ReadonlyMap<string, UpstreamTopic>,
     signal: AbortSignal,
   ): Promise<void> {
-    const ours = () => new Set(this.#slots.flatMap((slot) => [...slot.ids]));
+    const ours = () => this.#slots.ids();
     for (const { topicId, slot: index } of plan.create.slice(0, createsPerPass)) {
       const topic = topics.get(topicId);
-      const slot = this.#slots.find((each) => each.index === index);
+      const slot = this.#slots.at(index);
       if (signal.aborted) return;
       if (!topic || !slot?.live) continue;
       if (!(await this.#settle(topic, slot, await this.#subscriber.create(topic, slot, ours, signal))))
@@ -299,31 +294,9 @@ export class BotUpstream {
     return result;
   }
 
-  async #fitSockets(wanted: number): Promise<void> {
-    const { clock, timings, random, eventSubUrl } = this.#deps;
-    for (let index = 0; this.#slots.length < wanted; index++) {
-      if (this.#slots.some((slot) => slot.index === index)) continue;
-      this.#slots.push(
-        new Slot({ index, url: eventSubUrl, clock, timings, random, listener: this.#listener }),
-      );
-    }
-    await (wanted === 0 ? this.#close(this.#slots) : this.#closeIdle(wanted));
-  }
-
-  /** Closes sockets that carry nothing, while there are more than `wanted`. */
-  #closeIdle(wanted: number): Promise<void> {
-    const used = new Set([...this.#ledger.confirmed.values()].map((each) => each.slot));
-    const idle = this.#slots.filter((slot) => !used.has(slot.index));
-    return this.#close(idle.slice(0, Math.max(0, this.#slots.length - wanted)));
-  }
-
-  async #close(slots: readonly Slot[]): Promise<void> {
-    const closing = [...slots];
-    for (const slot of closing) {
-      this.#slots.splice(this.#slots.indexOf(slot), 1);
-      this.#reconnectsOfClosed += slot.reconnects;
-    }
-    await Promise.all(closing.map((slot) => slot.stop()));
+  /** The slots that carry something. */
+  #used(): Set<number> {
+    return new Set([...this.#ledger.confirmed.values()].map((each) => each.slot));
   }
 
   /** Switched off by an admin: what is confirmed is not covered from here on, until it is switched on again. */
@@ -336,7 +309,7 @@ export class BotUpstream {
   #rest(): Promise<void> {
     this.#unconfirmed = 0;
     this.#trouble = '';
-    return this.#close(this.#slots);
+    return this.#slots.closeAll();
   }
 
   #note(topics: readonly UpstreamTopic[], trouble: string): void {
@@ -347,106 +320,6 @@ export class BotUpstream {
 
   #retryAt(at: number): void {
     this.#nextAt = Math.min(this.#nextAt, at);
-  }
-
-  #ready(slot: Slot): void {
-    this.#deps.observer.sessionReady({ botId: this.#botId, slot: slot.index });
-    this.wake('session_ready');
-  }
-
-  #lost(slot: Slot, end: SessionResult, retryInMs: number): void {
-    const { cause, code, httpStatus, coveredTo } = end;
-    this.#deps.observer.sessionLost({
-      botId: this.#botId,
-      slot: slot.index,
-      cause,
-      code,
-      httpStatus,
-      retryInMs,
-    });
-    // While it still shows what was confirmed here.
-    this.#flushMalformed();
-    const gapCause = cause === 'silence' ? 'upstream_silence' : 'upstream_reconnect';
-    for (const topicId of this.#ledger.topicsOn(slot.index)) {
-      // A planned stop is no gap yet: the row says covered until now, and the next start declares from there.
-      if (cause === 'stopped' || coveredTo === null) this.#ledger.confirmed.delete(topicId);
-      else this.#ledger.lose(topicId, coveredTo, gapCause);
-    }
-    if (cause !== 'stopped') this.#unconfirmed = Math.max(this.#unconfirmed, 1);
-    this.wake('session_lost');
-  }
-
-  #handedOver(slot: Slot, gapFrom: number | null): void {
-    const { clock, observer } = this.#deps;
-    const now = clock.now();
-    observer.handedOver({
-      botId: this.#botId,
-      slot: slot.index,
-      gapMs: gapFrom === null ? 0 : now - gapFrom,
-    });
-    if (gapFrom !== null) this.#declare(slot.index, gapFrom, now, 'upstream_reconnect');
-    this.#ledger.carriedOver(slot.index, now);
-    this.wake('handed_over');
-  }
-
-  #frame(frame: UpstreamFrame, receivedAt: number): void {
-    if (frame.kind === 'revocation') {
-      this.#flushMalformed();
-      this.#ledger.revocation(frame.subscription, receivedAt);
-      return this.wake('revocation');
-    }
-    if (frame.kind !== 'notification') return;
-    const { id, type, version, condition } = frame.subscription;
-    this.#deps.sink.notification({
-      provider: 'twitch',
-      botAccountId: this.#botId,
-      messageId: frame.messageId,
-      type,
-      version,
-      condition,
-      subscriptionId: id,
-      eventTimestamp: frame.timestamp,
-      receivedAt,
-      body: frame.body,
-    });
-  }
-
-  /** A frame that cannot be read may have been an event: counted, and its moment declared, once per second at most. */
-  #oddFrame(
-    slot: Slot,
-    frame: UpstreamFrame & { kind: 'malformed' | 'unknown' },
-    at: number,
-    coveredTo: number | null,
-  ): void {
-    const { clock, observer } = this.#deps;
-    if (frame.kind === 'unknown')
-      return observer.unknownFrame({ botId: this.#botId, messageType: frame.messageType });
-    observer.malformedFrame({ botId: this.#botId, problem: frame.problem });
-    if (coveredTo === null) return;
-    const known = this.#malformed.get(slot.index);
-    if (known) {
-      known.to = at + 1;
-      return;
-    }
-    if (this.#malformed.size === 0)
-      this.#cancelMalformed = clock.after(malformedWindowMs, () => this.#flushMalformed());
-    this.#malformed.set(slot.index, { from: coveredTo, to: at + 1 });
-  }
-
-  #flushMalformed(): void {
-    this.#cancelMalformed();
-    for (const [slot, { from, to }] of this.#malformed) this.#declare(slot, from, to, 'upstream_malformed');
-    this.#malformed.clear();
-  }
-
-  /** A window that is over, for what is confirmed on the slot: remembered like any gap until it is durable. */
-  #declare(slot: number, from: number, to: number, cause: GapCause): void {
-    const { coverage } = this.#ledger;
-    for (const topicId of this.#ledger.topicsOn(slot)) {
-      coverage.open(topicId, from, cause);
-      coverage.close(topicId, to);
-    }
-    coverage.flush();
   }
 }
 
