@@ -6,7 +6,7 @@ import { Audience } from './fanout/audience.ts';
 import { createFeed } from './fanout/feed.ts';
 import { createApp } from './http/app.ts';
 import { listen } from './http/server.ts';
-import { Ingest } from './ingest/ingest.ts';
+import { createIngest } from './ingest/ingest.ts';
 import { openLog } from './log/postgres-log.ts';
 import { createReader } from './log/reader.ts';
 import { Retention } from './log/retention.ts';
@@ -225,7 +225,7 @@ async function openStages(
       : { options: { intervalMs: overrides.retentionIntervalMs } }),
     onError: (err) => log.warn({ err }, 'retention failed and is tried again'),
   });
-  const ingest = new Ingest({
+  const ingest = createIngest({
     log: eventLog,
     clock,
     isWanted: (topicId) => audience.isWanted(topicId),

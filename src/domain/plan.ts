@@ -1,9 +1,9 @@
 // Desired against actual: what has to be done upstream for one bot account. Pure. A list that failed is *unknown*,
 // never *empty*: with it nothing is created or removed that we do not know of ourselves.
+import { budgetLimits } from './budget.ts';
 
-/** Twitch: 300 enabled subscriptions per socket, 3 sockets per client and user. */
-export const subscriptionsPerSocket = 300;
-export const socketsPerBot = 3;
+/** What the budget forecasts with is what the plan keeps to. */
+export const { subscriptionsPerSocket, sockets: socketsPerBot } = budgetLimits;
 
 export interface PlanTopic {
   readonly id: string;

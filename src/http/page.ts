@@ -5,7 +5,6 @@ import { pageLimit } from '../protocol/rest.ts';
 import { parseQuery } from './parse.ts';
 
 export const pageQuery = z.object({ limit: pageLimit, after: z.string().max(200).optional() });
-export type Page = z.output<typeof pageQuery>;
 
 /** Names the page behind `lastKey`; every other parameter of the request is kept. Relative: we may sit behind a proxy. */
 export function linkNext(c: Context, lastKey: string): void {

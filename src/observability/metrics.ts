@@ -17,7 +17,7 @@ export interface GaugeSources {
   readonly bots?: () => readonly BotGauges[];
   readonly log?: () => { readonly head: number; readonly floors: Readonly<Record<string, number>> };
   /** What became of notifications since the start, and how many wait for their commit. */
-  readonly ingest?: () => IngestCounts;
+  readonly ingest?: () => IngestCounts | undefined;
   /** Events that retention has removed since the start, by class. */
   readonly removed?: () => Readonly<Record<string, number>>;
   readonly connections?: () => Readonly<Record<string, number>>;

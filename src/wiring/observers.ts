@@ -11,8 +11,6 @@ import type { UpstreamObserver } from '../upstream/observer.ts';
 import type { UpstreamSink } from '../upstream/port.ts';
 import type { TwitchUpstream } from '../upstream/twitch/twitch-upstream.ts';
 
-const nothingYet = { pending: 0, duplicatesTotal: 0, unwantedTotal: 0, droppedTotal: 0, refusedTotal: 0 };
-
 /** The running parts that gauges look at; filled in as they come up. */
 export interface Live {
   reader?: LogReader;
@@ -32,7 +30,7 @@ export const gaugeSources = (live: Live, clock: Clock): GaugeSources => ({
       cost: status.cost,
     })),
   log: () => ({ head: live.reader?.head() ?? 0, floors: live.reader?.floors() ?? {} }),
-  ingest: () => live.ingest?.stats() ?? nothingYet,
+  ingest: () => live.ingest?.stats(),
   removed: () => live.retention?.counts.removed ?? {},
   connections: () => live.gateway?.stats().connections ?? {},
   maxConsumerLag: () => live.gateway?.stats().maxBehind ?? 0,
