@@ -8,6 +8,8 @@ export interface InterestRow {
   readonly type: string;
   /** The log's head when the interest was made. */
   readonly createdSeq: number;
+  /** The webhook endpoint that its events go to; null: they go to the service's sockets. */
+  readonly endpointId: string | null;
 }
 
 export interface InterestSource {
