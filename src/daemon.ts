@@ -18,6 +18,7 @@ import { systemClock, type Clock } from './runtime/clock.ts';
 import { openDatabase, type Database } from './store/database.ts';
 import { migrate } from './store/migrate.ts';
 import { createSealer } from './store/seal.ts';
+import { newWebhookSecret } from './store/secrets.ts';
 import { createStore, type Store } from './store/store.ts';
 import { catalogue, eventTypes } from './upstream/twitch/catalog.ts';
 import { defaultTimings, type Timings } from './upstream/twitch/timings.ts';
@@ -29,6 +30,7 @@ import {
   gatewayObserver,
   ingestObserver,
   upstreamObserver,
+  webhookObserver,
   type Live,
 } from './wiring/observers.ts';
 import {
@@ -39,6 +41,7 @@ import {
   tokenStore,
   upstreamStore,
 } from './wiring/ports.ts';
+import { openWebhooks } from './wiring/webhooks.ts';
 
 const hourMs = 3_600_000;
 
@@ -131,6 +134,20 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
   closing.push(followStore({ store, audience, upstream, clock, log }));
   Object.assign(live, { reader, retention, ingest, upstream } satisfies Live);
 
+  const webhooks = openWebhooks({
+    config,
+    clock,
+    store,
+    feed,
+    random,
+    declare: (draft) => ingest.declare(draft),
+    longestRetentionMs: longestRetentionMs(config),
+    observer: webhookObserver(told, log),
+  });
+  live.webhooks = webhooks.handle;
+  closing.push(() => webhooks.stop(config.shutdownTimeoutSeconds * 1_000));
+  await webhooks.handle.start();
+
   const stopping = new AbortController();
   const app = createApp({
     adminKey: config.adminApiKey,
@@ -145,6 +162,9 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
     importBot: (body) => importBot(store, upstream, body),
     lookupUser: (botId, login) => upstream.lookupUser(botId, login),
     consumerActions: consumerActions(store, () => live.gateway),
+    webhooks: webhooks.actions,
+    webhookChallenge: config.webhookChallenge === 'on',
+    newWebhookSecret,
     readiness: readiness({ database, ingest, clock }),
     metrics,
     stopping: stopping.signal,
@@ -193,8 +213,10 @@ async function openStore(config: Config, overrides: DaemonOverrides, { clock, lo
   if (applied.length > 0) log.info({ migrations: applied }, 'the database was brought up to date');
   const store = createStore(database, createSealer(config.tokenEncryptionKeys), clock);
   closing.push(() => store.close());
-  const resealed = await store.bots.reseal();
-  if (resealed > 0) log.info({ bots: resealed }, 'tokens were sealed again with the first key');
+  const bots = await store.bots.reseal();
+  const endpoints = await store.endpoints.reseal();
+  if (bots + endpoints > 0)
+    log.info({ bots, endpoints }, 'tokens and secrets were sealed again with the first key');
   return { database, store };
 }
 

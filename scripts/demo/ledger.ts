@@ -22,7 +22,12 @@ export interface Gap {
 
 export type Receipt = 'new' | 'again' | 'duplicate';
 
-/** Everything that one consumer received on its sockets. */
+/** The two on sockets, by their protocols, and the receiver. */
+export const consumerNames = ['relay.v1', 'plain', 'webhook'] as const;
+export type ConsumerName = (typeof consumerNames)[number];
+export type PerConsumer<T> = Readonly<Record<ConsumerName, T>>;
+
+/** Everything that one consumer received on its sockets, or accepted. */
 export class Inbox {
   readonly gaps: Gap[] = [];
   /** Times that an event came again, and was announced as such. */
@@ -75,7 +80,9 @@ export function settle(
 export interface Result {
   readonly sent: number;
   readonly logged: number;
-  readonly delivered: { readonly 'relay.v1': number; readonly plain: number };
+  readonly delivered: PerConsumer<number>;
+  /** Requests that the receiver got, whatever they were about and whatever it answered. */
+  readonly webhook_attempts: number;
   readonly lost: number;
   readonly duplicated: number;
   readonly gaps: number;
@@ -84,23 +91,33 @@ export interface Result {
 
 export interface Books {
   readonly happenings: readonly Happening[];
-  readonly relayV1: Inbox;
-  readonly plain: Inbox;
+  readonly inboxes: PerConsumer<Inbox>;
+  readonly webhookAttempts: number;
   /** As the relay's own log has it. */
   readonly log: { readonly events: number; readonly gaps: number };
   /** Sockets that the platform welcomed beyond the first of each bot. */
   readonly reconnects: number;
 }
 
+/** Whether anything has not come that nobody was told of. */
+export const isOwed = (happenings: readonly Happening[], inboxes: PerConsumer<Inbox>): boolean =>
+  consumerNames.some((name) => settle(happenings, inboxes[name]).owed.length > 0);
+
 /** Whatever is owed now counts as lost: to be called when there was time for everything to arrive. */
-export function resultOf({ happenings, relayV1, plain, log, reconnects }: Books): Result {
-  const owed = [relayV1, plain].map((inbox) => settle(happenings, inbox).owed.length);
+export function resultOf({ happenings, inboxes, webhookAttempts, log, reconnects }: Books): Result {
+  const sum = (of: (inbox: Inbox) => number) =>
+    consumerNames.reduce((total, name) => total + of(inboxes[name]), 0);
   return {
     sent: happenings.length,
     logged: log.events,
-    delivered: { 'relay.v1': relayV1.delivered, plain: plain.delivered },
-    lost: owed.reduce((sum, count) => sum + count, 0),
-    duplicated: relayV1.duplicated + plain.duplicated,
+    delivered: {
+      'relay.v1': inboxes['relay.v1'].delivered,
+      plain: inboxes.plain.delivered,
+      webhook: inboxes.webhook.delivered,
+    },
+    webhook_attempts: webhookAttempts,
+    lost: sum((inbox) => settle(happenings, inbox).owed.length),
+    duplicated: sum((inbox) => inbox.duplicated),
     gaps: log.gaps,
     reconnects,
   };

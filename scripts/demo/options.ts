@@ -3,7 +3,8 @@ import { parseArgs } from 'node:util';
 
 export const usage = `npm run demo -- [options]
 
-Starts a stand-in for Twitch, the relay and two consumers, and shows what is delivered. Needs nothing but Node.
+Starts a stand-in for Twitch, the relay, two consumers on sockets and a webhook receiver that is down for a while, and
+shows what is delivered. Needs nothing but Node.
 
   --for TIME    end by itself after TIME of events: 500ms, 20s, 2m (default: until Ctrl-C)
   --json        the last line on stdout is the result as JSON; everything else goes to stderr

@@ -16,6 +16,7 @@ type Style = keyof typeof codes;
 const sourceStyles: Readonly<Record<string, Style>> = {
   'relay.v1': 'cyan',
   plain: 'magenta',
+  webhook: 'green',
   twitch: 'yellow',
   relay: 'blue',
 };
@@ -23,8 +24,11 @@ const sourceWidth = 10;
 const typeWidth = 21;
 /** Cursors are opaque; their ends differ. */
 const cursorTail = 6;
-/** In a narrower terminal the line wraps. */
-const leastSummaryWidth = 24;
+const tallySeparator = ' · ';
+const tallyStart = '── ';
+const tallyIndent = '   ';
+/** What is left of 80 columns beside a raised attempt. In a narrower terminal the line wraps. */
+const leastSummaryWidth = 16;
 
 export class Printer {
   readonly #terminal: Terminal;
@@ -70,11 +74,20 @@ export class Printer {
     this.line(`${this.#start(Date.now(), source)}${body} ${mark}`);
   }
 
+  /** Names and numbers in a row, in as many lines as the terminal needs. */
   tally(parts: readonly (readonly [string, number | string])[]): void {
-    const text = parts
-      .map(([name, value]) => `${name} ${this.paint('bold', String(value))}`)
-      .join(this.paint('dim', ' · '));
-    this.line(`${this.paint('dim', '──')} ${text}`);
+    const columns = this.#terminal.columns() ?? Number.POSITIVE_INFINITY;
+    let text = '';
+    let used = 0;
+    for (const [name, value] of parts) {
+      const width = `${name} ${value}`.length;
+      const fits = used > 0 && used + tallySeparator.length + width <= columns;
+      if (!fits && used > 0) text += '\n';
+      text += this.paint('dim', fits ? tallySeparator : used === 0 ? tallyStart : tallyIndent);
+      text += `${name} ${this.paint('bold', String(value))}`;
+      used = width + (fits ? used + tallySeparator.length : tallyIndent.length);
+    }
+    this.line(text);
   }
 
   #start(at: number, source: string): string {

@@ -1,11 +1,15 @@
 // The demo from curtain to curtain: sets the stage, runs the programme, shows what arrives, and closes the books.
+import { complaintsOf, summaryOf, tallyOf } from './closing.ts';
 import { PlainConsumer, startSdkConsumer } from './consumers.ts';
 import type { ConsumerListener, DemoConsumer } from './consumers.ts';
-import { Inbox, resultOf, settle } from './ledger.ts';
-import type { Happening, Result } from './ledger.ts';
+import { introduce } from './introduction.ts';
+import { Inbox, isOwed, resultOf } from './ledger.ts';
+import type { Books, ConsumerName, Happening, Result } from './ledger.ts';
 import { LogAudit } from './log-audit.ts';
 import type { DemoOptions } from './options.ts';
 import type { Printer } from './printer.ts';
+import { DemoReceiver } from './receiver.ts';
+import type { ReceiverListener } from './receiver.ts';
 import { Show } from './show.ts';
 import type { Incident } from './show.ts';
 import { openStage } from './stage.ts';
@@ -17,6 +21,16 @@ const settleWithinMs = 30_000;
 /** A duplicate would come after the event it repeats. */
 const lingerMs = 300;
 const lookEveryMs = 20;
+/** Long enough for the first retry, a second later, to be refused too. */
+const longestOutageMs = 1_500;
+/** Of a limited run. */
+const outageShare = 0.25;
+
+interface Consumers {
+  readonly sdk: DemoConsumer;
+  readonly plain: DemoConsumer;
+  readonly receiver: DemoReceiver;
+}
 
 export interface DemoDeps {
   readonly printer: Printer;
@@ -45,7 +59,8 @@ export async function runDemo(options: DemoOptions, deps: DemoDeps): Promise<Out
     onLogLine: (line) => printer.happening('relay', line.trim(), 'dim'),
   });
   try {
-    return await new Demo(stage, deps, Date.now() - startedAt).play(options.forMs);
+    introduce(stage, printer, { startMs: Date.now() - startedAt, forMs: options.forMs });
+    return await new Demo(stage, deps).play(options.forMs);
   } finally {
     await stage[Symbol.asyncDispose]();
   }
@@ -54,76 +69,60 @@ export async function runDemo(options: DemoOptions, deps: DemoDeps): Promise<Out
 class Demo {
   readonly #stage: Stage;
   readonly #deps: DemoDeps;
-  readonly #startMs: number;
-  readonly #relayV1 = new Inbox();
-  readonly #plain = new Inbox();
+  readonly #inboxes = { 'relay.v1': new Inbox(), plain: new Inbox(), webhook: new Inbox() };
   readonly #failures: string[] = [];
-  #consumers: { readonly sdk: DemoConsumer; readonly plain: DemoConsumer } | undefined;
+  #consumers: Consumers | undefined;
   #show: Show | undefined;
   #audit: LogAudit | undefined;
+  #outageMs = longestOutageMs;
 
-  constructor(stage: Stage, deps: DemoDeps, startMs: number) {
+  constructor(stage: Stage, deps: DemoDeps) {
     this.#stage = stage;
     this.#deps = deps;
-    this.#startMs = startMs;
   }
 
   async play(forMs: number | null): Promise<Outcome> {
-    const { relay, url, service, sim } = this.#stage;
+    const { relay } = this.#stage.sockets;
     const { signal, random } = this.#deps;
+    if (forMs !== null) this.#outageMs = Math.min(longestOutageMs, forMs * outageShare);
     const { head } = await relay.pull({ limit: 1 });
     const audit = new LogAudit(relay, head);
     this.#audit = audit;
-    this.#introduce(forMs);
-    const login = { url, ...service };
-    const consumers = {
-      sdk: startSdkConsumer(login, this.#listener('relay.v1', this.#relayV1)),
-      plain: new PlainConsumer(login, head, this.#listener('plain', this.#plain)),
-    };
+    const consumers = await this.#openConsumers(head);
     this.#consumers = consumers;
     const tallies = setInterval(() => void this.#tally(), tallyEveryMs);
     try {
-      const topics = await this.#stage.subscribe();
+      const { receiver } = consumers;
+      const topics = await this.#stage.subscribe({ url: receiver.url, onSecret: receiver.trust });
+      const { sim } = this.#stage;
       const show = new Show({ sim, topics, random, incident: (what) => this.#incident(what) });
       this.#show = show;
       await show.run(forMs, signal);
       clearInterval(tallies);
       await this.#waitForTheRest(show.happenings);
       await audit.read();
-      return this.#close(show.happenings);
+      return this.#close();
     } finally {
       clearInterval(tallies);
-      await Promise.all([consumers.sdk.stop(), consumers.plain.stop()]);
+      await Promise.all([consumers.sdk.stop(), consumers.plain.stop(), consumers.receiver.stop()]);
     }
   }
 
-  #introduce(forMs: number | null): void {
-    const { printer } = this.#deps;
-    const { url, sim, service } = this.#stage;
-    const dim = (text: string) => printer.paint('dim', text);
-    printer.line();
-    printer.line(
-      `${printer.paint('bold', 'The relay')} listens on ${url} ${dim(`(up in ${this.#startMs} ms)`)}`,
-    );
-    printer.line(`${printer.paint('yellow', 'twitch')}     the stand-in, on ${sim.url}`);
-    printer.line(
-      `${printer.paint('cyan', 'relay.v1')}   a consumer through the SDK, acknowledging what it has done`,
-    );
-    printer.line(`${printer.paint('magenta', 'plain')}      a consumer with nothing but a WebSocket`);
-    if (forMs === null) {
-      printer.line();
-      printer.line(dim('Look for yourself while it runs (Ctrl-C ends it):'));
-      const auth = `-H 'X-Client-Id: ${service.clientId}' -H 'X-Client-Secret: ${service.clientSecret}'`;
-      printer.line(dim(`  curl -s '${url}/v1/events?limit=5' ${auth}`));
-    }
-    printer.line();
+  async #openConsumers(after: string): Promise<Consumers> {
+    const receiver = await DemoReceiver.start(this.#receiverListener());
+    const login = { url: this.#stage.url, ...this.#stage.sockets };
+    return {
+      receiver,
+      sdk: startSdkConsumer(login, this.#listener('relay.v1')),
+      plain: new PlainConsumer(login, after, this.#listener('plain')),
+    };
   }
 
-  #listener(name: string, inbox: Inbox): ConsumerListener {
+  #listener(name: ConsumerName): ConsumerListener {
     const { printer } = this.#deps;
     return {
       event: (event, attempt) => {
-        const receipt = inbox.receive(event, attempt);
+        const receipt = this.#inboxes[name].receive(event, attempt);
         printer.delivery(name, event, { attempt, receipt });
       },
       connected: (detail) => printer.happening(name, `connected: ${detail}`, 'green'),
@@ -136,9 +135,26 @@ class Demo {
     };
   }
 
+  #receiverListener(): ReceiverListener {
+    const { printer } = this.#deps;
+    const books = this.#listener('webhook');
+    return {
+      accepted: (event, attempt) => books.event(event, attempt),
+      failed: (error) => books.failed(error),
+      refused: ({ type }, attempt, status) =>
+        printer.happening('webhook', `refuses ${type} with ${status}, attempt ${attempt}`),
+      down: (status) => printer.happening('webhook', `the receiver is down: it answers ${status}`),
+      back: () => printer.happening('webhook', 'the receiver is back', 'green'),
+    };
+  }
+
   #incident(what: Incident): boolean {
     const { printer } = this.#deps;
     const { sim, bots } = this.#stage;
+    if (what === 'receiver_down') {
+      this.#consumers?.receiver.goDown(this.#outageMs);
+      return true;
+    }
     if (what === 'cut_sdk' || what === 'cut_plain') {
       const name = what === 'cut_sdk' ? 'relay.v1' : 'plain';
       printer.happening(name, 'the network takes its connection away');
@@ -164,95 +180,43 @@ class Demo {
   /** Until nothing is owed to anybody, or the time is up. */
   async #waitForTheRest(happenings: readonly Happening[]): Promise<void> {
     const deadline = Date.now() + settleWithinMs;
-    const isOwed = () =>
-      [this.#relayV1, this.#plain].some((inbox) => settle(happenings, inbox).owed.length > 0);
-    while (Date.now() < deadline && isOwed() && this.#failures.length === 0) await wait(lookEveryMs);
+    while (Date.now() < deadline && isOwed(happenings, this.#inboxes) && this.#failures.length === 0)
+      await wait(lookEveryMs);
     await wait(lingerMs);
   }
 
-  get #reconnects(): number {
+  get #books(): Books {
     const welcomed = this.#stage.sim.connections.filter(({ welcomedAt }) => welcomedAt !== null);
-    return Math.max(0, welcomed.length - Object.keys(this.#stage.bots).length);
+    return {
+      happenings: this.#show?.happenings ?? [],
+      inboxes: this.#inboxes,
+      webhookAttempts: this.#consumers?.receiver.requests ?? 0,
+      log: this.#audit?.counts ?? { events: 0, gaps: 0 },
+      reconnects: Math.max(0, welcomed.length - Object.keys(this.#stage.bots).length),
+    };
   }
 
   async #tally(): Promise<void> {
-    const happenings = this.#show?.happenings ?? [];
     try {
       await this.#audit?.read();
     } catch {
       return;
     }
-    const told = settle(happenings, this.#relayV1).told.length;
-    const books = this.#books(happenings);
-    const result = resultOf(books);
-    this.#deps.printer.tally([
-      ['sent', result.sent],
-      ['logged', result.logged],
-      ['relay.v1', result.delivered['relay.v1']],
-      ['plain', result.delivered.plain],
-      ['gaps', gapsText(result.gaps, told)],
-      ['owed', result.lost],
-      ['duplicated', result.duplicated],
-      ['reconnects', result.reconnects],
-    ]);
+    this.#deps.printer.tally(tallyOf(this.#books));
   }
 
-  #books(happenings: readonly Happening[]) {
-    const log = this.#audit?.counts ?? { events: 0, gaps: 0 };
-    return { happenings, relayV1: this.#relayV1, plain: this.#plain, log, reconnects: this.#reconnects };
-  }
-
-  #close(happenings: readonly Happening[]): Outcome {
-    const result = resultOf(this.#books(happenings));
-    const told = settle(happenings, this.#relayV1).told.length;
+  #close(): Outcome {
+    const books = this.#books;
     const { printer } = this.#deps;
     printer.line();
-    printer.tally([
-      ['sent', result.sent],
-      ['logged', result.logged],
-      ['relay.v1', result.delivered['relay.v1']],
-      ['plain', result.delivered.plain],
-      ['lost', result.lost],
-      ['duplicated', result.duplicated],
-    ]);
-    printer.tally([
-      ['gaps', gapsText(result.gaps, told)],
-      ['announced redeliveries', this.#relayV1.again],
-      ['reconnects', result.reconnects],
-    ]);
-    const complaints = [...this.#failures, ...this.#complaints(happenings)];
+    for (const parts of summaryOf(books)) printer.tally(parts);
+    const complaints = [...this.#failures, ...complaintsOf(books)];
     if (complaints.length === 0) {
-      const verdict = 'Every event reached both consumers once, or is inside a gap that both were told of.';
+      const verdict = 'Every event reached all three once, or is inside a gap that they were told of.';
       printer.line(printer.paint('green', verdict));
     }
-    return { result, complaints };
-  }
-
-  #complaints(happenings: readonly Happening[]): string[] {
-    return (
-      [
-        ['relay.v1', this.#relayV1],
-        ['plain', this.#plain],
-      ] as const
-    ).flatMap(([name, inbox]) => {
-      const { owed } = settle(happenings, inbox);
-      const lost = owed
-        .slice(0, 5)
-        .map(
-          ({ type, at, ids }) =>
-            `  ${type} at ${new Date(at).toISOString()} (${ids.join(', ') || 'nobody subscribed'})`,
-        );
-      const few = owed.length > lost.length ? ['  …'] : [];
-      return [
-        ...(owed.length === 0
-          ? []
-          : [`${name} did not get ${owed.length} events that no gap tells of:`, ...lost, ...few]),
-        ...(inbox.duplicated === 0 ? [] : [`${name} got ${inbox.duplicated} events twice, unannounced.`]),
-      ];
-    });
+    return { result: resultOf(books), complaints };
   }
 }
-
-const gapsText = (gaps: number, missed: number) => (gaps === 0 ? '0' : `${gaps} (${missed} missed)`);
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -3,18 +3,19 @@
 import type { Simulator } from '../../test/simulator/index.ts';
 import type { Happening } from './ledger.ts';
 import type { Pick } from './repertoire.ts';
-import type { Topic } from './stage.ts';
+import type { Topic } from './interests.ts';
 
 /** About four events a second. */
 const sendEveryMs = 250;
 /** How soon after one act a busy channel may bring the next. */
 const leastPauseMs = 40;
 
-export type Incident = 'reconnect' | 'drop' | 'cut_sdk' | 'cut_plain';
+export type Incident = 'reconnect' | 'receiver_down' | 'drop' | 'cut_sdk' | 'cut_plain';
 
 /** When each incident comes: as a share of a limited run, else at a time and then again and again. */
 const programme: readonly { what: Incident; share: number; firstMs: number; everyMs: number }[] = [
   { what: 'reconnect', share: 0.2, firstMs: 6_000, everyMs: 40_000 },
+  { what: 'receiver_down', share: 0.3, firstMs: 9_000, everyMs: 45_000 },
   { what: 'cut_sdk', share: 0.4, firstMs: 13_000, everyMs: 50_000 },
   { what: 'drop', share: 0.55, firstMs: 20_000, everyMs: 60_000 },
   { what: 'cut_plain', share: 0.85, firstMs: 30_000, everyMs: 50_000 },

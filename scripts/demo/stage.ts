@@ -1,16 +1,18 @@
-// Everything the demo runs on: the stand-in for Twitch, a real relay in a folder of its own, two bots and a service. What
-// it opened is gone when it is disposed, the folder included.
+// Everything the demo runs on: the stand-in for Twitch, a real relay in a folder of its own, two bots and two
+// services. What it opened is gone when it is disposed, the folder included.
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAdminClient, createRelayClient } from '../../src/client/index.ts';
-import type { InterestView, RelayClient } from '../../src/client/index.ts';
+import type { RelayClient } from '../../src/client/index.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { renderProblems } from '../../src/config/environment.ts';
 import { startDaemon } from '../../src/daemon.ts';
 import { startSimulator } from '../../test/simulator/index.ts';
 import type { Simulator, SimUser } from '../../test/simulator/index.ts';
+import { bringTo, listen } from './interests.ts';
+import type { OnInterest, Topic, WebhookTarget } from './interests.ts';
 import type { Act, BotName } from './repertoire.ts';
 import { acts, botScopes } from './repertoire.ts';
 
@@ -18,25 +20,28 @@ export interface StageOptions {
   readonly port: number;
   /** The simulated platform listens here; must reach the environment before the relay calls it. */
   readonly onPlatformPort: (port: number) => void;
-  readonly onInterest: (id: string, type: string) => void;
+  readonly onInterest: OnInterest;
   /** A line of the relay's own log. */
   readonly onLogLine: (line: string) => void;
 }
 
-/** An act, and the interest that listens for it. */
-export interface Topic {
-  readonly act: Act;
-  readonly interest: InterestView;
+/** A service account, and the relay as it sees it. */
+export interface DemoService {
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly relay: RelayClient;
 }
 
 export interface Stage extends AsyncDisposable {
   readonly sim: Simulator;
   readonly url: string;
   readonly bots: Readonly<Record<BotName, SimUser>>;
-  readonly service: { readonly clientId: string; readonly clientSecret: string };
-  readonly relay: RelayClient;
-  /** Creates the interests and resolves when the platform has confirmed all of them. */
-  subscribe(): Promise<readonly Topic[]>;
+  /** Whose consumers are on sockets. */
+  readonly sockets: DemoService;
+  /** Whose events go to the receiver. */
+  readonly webhooks: DemoService;
+  /** Creates the interests of both services and resolves when the platform has confirmed all of them. */
+  subscribe(target: WebhookTarget): Promise<readonly Topic[]>;
 }
 
 /** Rejects with nothing left open. */
@@ -85,30 +90,34 @@ async function build(
     });
     botIds.set(name, bot.id);
   }
-  const made = await admin.serviceAccounts.create('demo');
-  const service = { clientId: made.client_id, clientSecret: made.client_secret };
-  const relay = createRelayClient({ url: daemon.url, ...service });
-
-  const ensure = async (act: Act): Promise<Topic> => {
-    const wish = {
-      bot_account_id: botIds.get(act.bot) ?? '',
-      event_type: act.type,
-      transport: 'websocket',
-      ...(act.condition
-        ? { condition: { ...act.condition(bots.streamer.id) } }
-        : { broadcaster_user_id: bots.streamer.id }),
-    } as const;
-    const { id } = await relay.interests.create(wish);
-    options.onInterest(id, act.type);
-    return { act, interest: await relay.interests.ensure(wish) };
+  const service = async (name: string): Promise<DemoService> => {
+    const { client_id: clientId, client_secret: clientSecret } = await admin.serviceAccounts.create(name);
+    const relay = createRelayClient({ url: daemon.url, clientId, clientSecret });
+    return { clientId, clientSecret, relay };
   };
+  const sockets = await service('demo');
+  const webhooks = await service('demo-webhooks');
+  const { onInterest } = options;
+  const wishOf = (act: Act) => ({
+    bot_account_id: botIds.get(act.bot) ?? '',
+    event_type: act.type,
+    ...(act.condition
+      ? { condition: { ...act.condition(bots.streamer.id) } }
+      : { broadcaster_user_id: bots.streamer.id }),
+  });
   return {
     sim,
     url: daemon.url,
     bots,
-    service,
-    relay,
-    subscribe: () => Promise.all(acts.map(ensure)),
+    sockets,
+    webhooks,
+    async subscribe(target) {
+      const [topics] = await Promise.all([
+        Promise.all(acts.map((act) => listen(sockets.relay, { act, wish: wishOf(act), onInterest }))),
+        bringTo(target, webhooks.relay, { wishes: acts.map(wishOf), onInterest }),
+      ]);
+      return topics;
+    },
   };
 }
 
@@ -122,6 +131,7 @@ function demoConfig(sim: Simulator, given: { port: number; dataDir: string; admi
     DATA_DIR: given.dataDir,
     HOST: '127.0.0.1',
     PORT: String(given.port),
+    WEBHOOK_ALLOWED_CIDRS: '127.0.0.0/8',
     LOG_LEVEL: 'error',
   });
   if (!loaded.ok) throw new Error(renderProblems(loaded.problems));

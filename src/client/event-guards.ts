@@ -1,6 +1,6 @@
 // Telling the relay's own events from the platform's, with types. Pure.
-import { gapEvent, interestEvent } from '../protocol/index.ts';
-import type { GapEvent, InterestEvent, InterestState, RelayEvent } from '../protocol/index.ts';
+import { endpointEvent, gapEvent, interestEvent } from '../protocol/index.ts';
+import type { EndpointEvent, GapEvent, InterestEvent, InterestState, RelayEvent } from '../protocol/index.ts';
 
 export type GapRelayEvent = RelayEvent & { provider: 'relay'; type: 'relay.gap'; event: GapEvent };
 export type InterestRelayEvent = RelayEvent & {
@@ -8,6 +8,17 @@ export type InterestRelayEvent = RelayEvent & {
   type: `relay.interest.${Exclude<InterestState, 'pending'>}`;
   event: InterestEvent;
 };
+
+export type EndpointRelayEvent = RelayEvent & {
+  provider: 'relay';
+  type: `relay.endpoint.${'degraded' | 'disabled' | 'recovered'}`;
+  event: EndpointEvent;
+};
+const endpointEventTypes: readonly string[] = [
+  'relay.endpoint.degraded',
+  'relay.endpoint.disabled',
+  'relay.endpoint.recovered',
+] satisfies EndpointRelayEvent['type'][];
 
 /** Between `event.from` and `event.to`, events of `event.topic_ids` may have been missed. */
 export const isGap = (event: RelayEvent): event is GapRelayEvent =>
@@ -18,6 +29,12 @@ export const isInterestEvent = (event: RelayEvent): event is InterestRelayEvent 
   event.provider === 'relay' &&
   event.type.startsWith('relay.interest.') &&
   interestEvent.safeParse(event.event).success;
+
+/** How a webhook endpoint of this service fares. A test event, which tells nothing, is none of these. */
+export const isEndpointEvent = (event: RelayEvent): event is EndpointRelayEvent =>
+  event.provider === 'relay' &&
+  endpointEventTypes.includes(event.type) &&
+  endpointEvent.safeParse(event.event).success;
 
 /** Something the platform sent, as opposed to what the relay says about itself. */
 export const isNotification = (event: RelayEvent): event is RelayEvent & { provider: 'twitch' } =>

@@ -3,7 +3,6 @@ export { createRelayClient } from './relay-client.ts';
 export type {
   AccessibleBots,
   ClientOptions,
-  CreatedInterest,
   Interests,
   PullOptions,
   RelayClient,
@@ -22,17 +21,26 @@ export type {
 } from './admin-client.ts';
 export { RelayApiError, RelayClosedError, RelayInterestError, RelayProtocolError } from './errors.ts';
 export type { FieldError } from './errors.ts';
-export { isGap, isInterestEvent, isNotification } from './event-guards.ts';
-export type { GapRelayEvent, InterestRelayEvent } from './event-guards.ts';
+export { isEndpointEvent, isGap, isInterestEvent, isNotification } from './event-guards.ts';
+export type { EndpointRelayEvent, GapRelayEvent, InterestRelayEvent } from './event-guards.ts';
 export type { EventsOptions, LagInfo, ReconnectInfo } from './events-options.ts';
 export type { Delivery } from './stream.ts';
 export type { ClientClock } from './clock.ts';
 export type { SocketConstructor, SocketLike } from './socket.ts';
+export type { Endpoints, WebhookCalls } from './webhooks.ts';
 export type {
+  AttemptOutcome,
+  AttemptsQuery,
+  AttemptView,
   BotView,
   CloseAdvice,
   ConsumerView,
+  CreatedInterest,
   CreateInterestBody,
+  EndpointEvent,
+  EndpointPatch,
+  EndpointSecret,
+  EndpointView,
   EventsPage,
   GapCause,
   GapEvent,
@@ -42,4 +50,19 @@ export type {
   InterestState,
   InterestView,
   RelayEvent,
+  ReplayBody,
+  ReplayView,
 } from '../protocol/index.ts';
+export {
+  signWebhook,
+  verifyWebhook,
+  webhookHeaders,
+  WebhookVerificationError,
+} from '../protocol/webhook-signature.ts';
+export type {
+  VerifiedWebhook,
+  WebhookHeaders,
+  WebhookToSign,
+  WebhookToVerify,
+  WebhookVerificationCode,
+} from '../protocol/webhook-signature.ts';

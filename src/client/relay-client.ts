@@ -3,12 +3,14 @@ import { z } from 'zod';
 import {
   accessibleBots,
   consumerView,
+  createdInterest,
   eventsPage,
   interestView,
   subscriptionTypeView,
 } from '../protocol/index.ts';
 import type {
   ConsumerView,
+  CreatedInterest,
   CreateInterestBody,
   EventsPage,
   InterestView,
@@ -25,6 +27,7 @@ import { baseUrlOf, createHttp } from './http.ts';
 import type { SocketConstructor } from './socket.ts';
 import type { Delivery, StreamDeps } from './stream.ts';
 import { openStream } from './stream.ts';
+import { webhookCalls, type WebhookCalls } from './webhooks.ts';
 
 export interface ClientOptions {
   readonly fetch?: typeof fetch | undefined;
@@ -55,12 +58,14 @@ export interface RelayReader {
   deliveries(options?: EventsOptions): AsyncGenerator<Delivery, void, undefined>;
 }
 
-export type CreatedInterest = z.infer<typeof createdInterest>;
 export type SubscriptionType = z.infer<typeof subscriptionTypeView>;
 export type AccessibleBots = z.infer<typeof accessibleBots>;
 
 export interface Interests {
-  /** Idempotent. Answers at once, or after the platform's verdict or `waitSeconds` (at most 30), whichever is first. */
+  /**
+   * Idempotent. Answers at once, or after the platform's verdict or `waitSeconds` (at most 30), whichever is first. The
+   * call that makes a webhook endpoint is told its `webhook_secret`, and no other one is: keep it.
+   */
   create(wish: CreateInterestBody, options?: { waitSeconds?: number }): Promise<CreatedInterest>;
   /** Creates it if it is missing and resolves when it is active; rejects with RelayInterestError when it will not be. */
   ensure(wish: CreateInterestBody, options?: { withinMs?: number }): Promise<CreatedInterest>;
@@ -80,13 +85,13 @@ export interface PullOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface RelayClient extends RelayReader {
+export interface RelayClient extends RelayReader, WebhookCalls {
   readonly interests: Interests;
   /** The bots that this service may use. */
   bots(): Promise<AccessibleBots>;
   /** The catalogue of event types. */
   types(): Promise<SubscriptionType[]>;
-  /** One page of the log; go on with `after: page.next`. */
+  /** One page of the log, for all interests whatever their transport; go on with `after: page.next`. */
   pull(options?: PullOptions): Promise<EventsPage>;
   /** The consumers of this service, with their positions and lag. */
   consumers(): Promise<ConsumerView[]>;
@@ -101,7 +106,6 @@ export interface TokenLogin {
   readonly token: () => Promise<string>;
 }
 
-const createdInterest = interestView.extend({ webhook_secret: z.string().optional() });
 const removed = z.object({ deleted: z.literal(true) });
 /** What the relay lets a call wait. */
 const maxWaitSeconds = 30;
@@ -133,6 +137,7 @@ export function createRelayClient(
       checkCursor: (after, signal) => checkCursor(http, after, signal),
     }),
     ...calls(http),
+    ...webhookCalls(http),
     interests: interests(http, clock),
   };
 }
@@ -156,7 +161,7 @@ async function checkCursor(http: Http, after: string, signal: AbortSignal): Prom
   }
 }
 
-function calls(http: Http): Omit<RelayClient, keyof RelayReader | 'interests'> {
+function calls(http: Http): Omit<RelayClient, keyof RelayReader | keyof WebhookCalls | 'interests'> {
   return {
     bots: () => http.call('/v1/bots/accessible', accessibleBots),
     types: () => http.list('/v1/eventsub/subscription-types', subscriptionTypeView),

@@ -1,6 +1,7 @@
 // From environment text to a checked configuration, or to every problem there is at once. It reads no file and never
 // repeats the value of a secret.
 import type { z } from 'zod';
+import type { Cidr } from '../domain/cidr.ts';
 import { variables } from './variables.ts';
 import type { Variable, VariableName } from './variables.ts';
 
@@ -26,6 +27,9 @@ export interface Config {
   readonly keepaliveTimeoutSeconds: number;
   readonly retentionChatHours: number;
   readonly retentionHours: number;
+  readonly retentionDeliveriesHours: number;
+  readonly webhookAllowedCidrs: readonly Cidr[];
+  readonly webhookChallenge: Values['WEBHOOK_CHALLENGE'];
   readonly logLevel: Values['LOG_LEVEL'];
   readonly ingestBufferEvents: number;
   readonly maxConnections: number;
@@ -88,6 +92,9 @@ function named(values: Values): Config {
     keepaliveTimeoutSeconds: values.KEEPALIVE_TIMEOUT_SECONDS,
     retentionChatHours: values.RETENTION_CHAT_HOURS,
     retentionHours: values.RETENTION_HOURS,
+    retentionDeliveriesHours: values.RETENTION_DELIVERIES_HOURS,
+    webhookAllowedCidrs: values.WEBHOOK_ALLOWED_CIDRS,
+    webhookChallenge: values.WEBHOOK_CHALLENGE,
     logLevel: values.LOG_LEVEL,
     ingestBufferEvents: values.INGEST_BUFFER_EVENTS,
     maxConnections: values.MAX_CONNECTIONS,

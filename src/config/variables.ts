@@ -1,6 +1,7 @@
 // Every setting of the relay as a table: the one place where its name, meaning, unit and default are written. The
 // environment, .env.example and the documentation are read from it.
 import { z } from 'zod';
+import { parseCidrs, type Cidr } from '../domain/cidr.ts';
 import { parseSealKey } from '../domain/seal-key.ts';
 
 /** A variable as people meet it. `schema` turns its text into the value and says what was expected. */
@@ -66,6 +67,7 @@ const urlOf = (protocols: RegExp, expected: string) =>
 const databaseForm = 'postgres://user:password@host:5432/database';
 const socketForm = 'a ws:// or wss:// URL';
 const portForm = 'a port from 1 to 65535';
+const cidrForm = 'addresses or CIDRs such as 127.0.0.0/8, separated by commas';
 const keyForm = '32-byte keys as base64 or hex, separated by commas';
 
 export const variables = {
@@ -174,6 +176,36 @@ export const variables = {
     prose: 'How long all other events stay in the log.',
     default: '168',
     unit: 'hours',
+  }),
+  RETENTION_DELIVERIES_HOURS: whole(1, 8760, {
+    fix: 'At most a year.',
+    prose: 'How long the history of webhook attempts is kept. Deliveries themselves do not depend on it.',
+    default: '168',
+    unit: 'hours',
+  }),
+  WEBHOOK_ALLOWED_CIDRS: one<readonly Cidr[]>({
+    schema: z
+      .string()
+      .default('')
+      .transform((value, context) => {
+        const parsed = parseCidrs(value);
+        if (parsed.ok) return parsed.cidrs;
+        context.addIssue({ code: 'custom', message: `${cidrForm}; "${parsed.bad}": ${parsed.why}` });
+        return z.NEVER;
+      }),
+    expected: cidrForm,
+    fix: 'Receivers on this machine: 127.0.0.0/8,::1/128. In the local network: its range, such as 192.168.1.0/24.',
+    prose:
+      'Private and loopback ranges that webhooks may be sent to. Without it only public addresses are; link-local and cloud metadata addresses never are.',
+    default: '',
+  }),
+  WEBHOOK_CHALLENGE: one<'off' | 'on'>({
+    schema: withDefault(z.enum(['off', 'on'], 'off or on'), 'off'),
+    expected: 'off or on',
+    fix: 'Choose one of them.',
+    prose:
+      'Whether a webhook endpoint must answer a challenge before it gets events. Turn it on if services may name receivers that are not yours.',
+    default: 'off',
   }),
   LOG_LEVEL: one<(typeof levels)[number]>({
     schema: withDefault(z.enum(levels, levels.join(', ')), 'info'),

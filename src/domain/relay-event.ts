@@ -9,7 +9,9 @@ export type GapCause =
   | 'restart'
   | 'retention'
   | 'relay_overflow'
-  | 'upstream_malformed';
+  | 'upstream_malformed'
+  | 'delivery_failed'
+  | 'delivery_expired';
 
 export type InterestVerdict = 'active' | 'rejected' | 'revoked' | 'degraded';
 
@@ -76,6 +78,69 @@ export function retentionGapEvent(
       from: new Date(Math.min(gap.from, gap.to)).toISOString(),
       to: new Date(gap.to).toISOString(),
       consumer: gap.consumer,
+    },
+  );
+}
+
+/** Beyond this many events a gap counts them and names only these. */
+const maxNamedEvents = 100;
+
+export interface DeliveryGap {
+  readonly serviceAccountId: string;
+  readonly endpointId: string;
+  /** Given up after the last attempt, too old by the endpoint's own setting, or removed by retention before. */
+  readonly cause: 'delivery_failed' | 'delivery_expired' | 'retention';
+  /** When the first of them was received, and after when the last one was. Milliseconds since the epoch. */
+  readonly from: number;
+  readonly to: number;
+  /** How many; null when retention took them and nobody knows. */
+  readonly events: number | null;
+  readonly eventIds: readonly string[];
+}
+
+/** What a webhook endpoint was not given and will not be by itself. For its service alone. */
+export function deliveryGapEvent(gap: DeliveryGap, at: number): EventDraft {
+  return draft(
+    'relay.gap',
+    at,
+    null,
+    { kind: 'service', serviceAccountId: gap.serviceAccountId },
+    {
+      cause: gap.cause,
+      bot_account_id: null,
+      topic_ids: [],
+      from: new Date(Math.min(gap.from, gap.to)).toISOString(),
+      to: new Date(gap.to).toISOString(),
+      endpoint_id: gap.endpointId,
+      ...(gap.events === null ? {} : { events: gap.events }),
+      ...(gap.eventIds.length === 0 ? {} : { event_ids: gap.eventIds.slice(0, maxNamedEvents) }),
+    },
+  );
+}
+
+/** An endpoint changed for the worse or the better. For its service. */
+export function endpointEvent(
+  endpoint: { id: string; serviceAccountId: string },
+  change: {
+    state: 'degraded' | 'disabled' | 'recovered';
+    code: string | null;
+    reason: string | null;
+    since: number;
+    retryAt?: number | undefined;
+  },
+  at: number,
+): EventDraft {
+  return draft(
+    `relay.endpoint.${change.state}`,
+    at,
+    null,
+    { kind: 'service', serviceAccountId: endpoint.serviceAccountId },
+    {
+      endpoint_id: endpoint.id,
+      code: change.code,
+      reason: change.reason,
+      since: new Date(change.since).toISOString(),
+      ...(change.retryAt === undefined ? {} : { retry_at: new Date(change.retryAt).toISOString() }),
     },
   );
 }

@@ -1,6 +1,7 @@
-// Who wants what: service to filter, topic to services, in memory, as the interests' rows said when they were last read.
-// It never writes, and while it cannot know it says "wanted" rather than let something be dropped, and "unsettled" rather
+// Who wants what, over which way: service to filter, topic to services, in memory, as the interests' rows said when they
+// were last read. It never writes, and while it cannot know it says "wanted" rather than let something be dropped, and "unsettled" rather
 // than let a reader pass what it may have to deliver.
+import type { Via } from '../delivery/port.ts';
 import type { RetentionClass } from '../domain/event.ts';
 import { retentionClassOf } from '../domain/event.ts';
 import type { Filter } from '../domain/filter.ts';
@@ -12,13 +13,26 @@ interface Wish {
   readonly type: string;
 }
 
+/** Topic id to wish. */
+type Wishes = Map<string, Wish>;
+
+/** The wishes of a service by the way over which it made them, and all of them together. */
+type WishesByWay = ReadonlyMap<string, ReadonlyMap<string, Wish>>;
+
 interface ServiceEntry {
-  readonly wishes: ReadonlyMap<string, Wish>;
+  readonly ways: WishesByWay;
   /** Raised whenever the wishes change, never used again: part of every filter's key. */
   readonly version: number;
-  /** One filter per set of types that somebody asked for. */
+  /** One filter per way and set of types that somebody asked for. */
   readonly filters: Map<string, Filter>;
 }
+
+/** Names of ways; an endpoint's is its id, so neither of these can be one. */
+const sockets = 'websocket';
+const anyWay = 'any';
+const nothing: ReadonlyMap<string, Wish> = new Map();
+
+const wayOf = (via: Via): string => (typeof via === 'string' ? via : via.endpointId);
 
 /** A pending reload that later calls may join, since it has not asked the database yet. */
 interface Reload {
@@ -26,8 +40,8 @@ interface Reload {
   readonly done: Promise<void>;
 }
 
-/** Clients choose `types` freely; beyond so many sets per service the cache starts anew. */
-const maxFiltersPerService = 64;
+/** Clients choose `types` freely; beyond so many filters per service the cache starts anew. */
+const maxFiltersPerService = 1_024;
 const nobody: ReadonlySet<string> = new Set();
 
 export class Audience {
@@ -86,14 +100,19 @@ export class Audience {
   }
 
   /** The same object until the service's interests change; a service without any gets what is for it alone. */
-  filter(serviceAccountId: string, types: readonly string[] | null): Filter {
+  filter(serviceAccountId: string, types: readonly string[] | null, via: Via = 'websocket'): Filter {
     const entry = this.#services.get(serviceAccountId) ?? this.#enter(serviceAccountId, new Map());
-    const typesKey = types ? JSON.stringify([...new Set(types)].toSorted()) : '';
-    const known = entry.filters.get(typesKey);
+    const way = wayOf(via);
+    const key = types ? `${way}/${JSON.stringify([...new Set(types)].toSorted())}` : way;
+    const known = entry.filters.get(key);
     if (known) return known;
     if (entry.filters.size >= maxFiltersPerService) entry.filters.clear();
-    const filter = this.#makeFilter(serviceAccountId, entry, types, typesKey);
-    entry.filters.set(typesKey, filter);
+    const filter = this.#makeFilter(`${serviceAccountId}/${entry.version}/${key}`, {
+      serviceAccountId,
+      wishes: entry.ways.get(way) ?? nothing,
+      types,
+    });
+    entry.filters.set(key, filter);
     return filter;
   }
 
@@ -144,62 +163,75 @@ export class Audience {
   }
 
   #apply(services: ReadonlySet<string> | 'all', rows: readonly InterestRow[]): void {
-    const loaded = new Map<string, Map<string, Wish>>();
+    const loaded = new Map<string, Map<string, Wishes>>();
     for (const id of services === 'all' ? this.#services.keys() : services) loaded.set(id, new Map());
     for (const row of rows) {
-      const wishes = loaded.get(row.serviceAccountId) ?? new Map<string, Wish>();
-      loaded.set(row.serviceAccountId, wishes);
-      const wish = wishes.get(row.topicId);
-      if (wish) wish.createdSeq = Math.min(wish.createdSeq, row.createdSeq);
-      else wishes.set(row.topicId, { createdSeq: row.createdSeq, type: row.type });
+      const ways = loaded.get(row.serviceAccountId) ?? new Map<string, Wishes>();
+      loaded.set(row.serviceAccountId, ways);
+      addWish(ways, row.endpointId ?? sockets, row);
+      addWish(ways, anyWay, row);
     }
     const changed: string[] = [];
-    for (const [id, wishes] of loaded) {
-      const before = this.#services.get(id)?.wishes;
-      if (before ? sameWishes(before, wishes) : wishes.size === 0) continue;
-      this.#enter(id, wishes);
+    for (const [id, ways] of loaded) {
+      const before = this.#services.get(id)?.ways;
+      if (before ? sameWays(before, ways) : ways.size === 0) continue;
+      this.#enter(id, ways);
       changed.push(id);
     }
     if (changed.length > 0) for (const listener of this.#listeners) listener(changed);
   }
 
-  #enter(serviceAccountId: string, wishes: ReadonlyMap<string, Wish>): ServiceEntry {
-    for (const topicId of this.#services.get(serviceAccountId)?.wishes.keys() ?? []) {
+  #enter(serviceAccountId: string, ways: WishesByWay): ServiceEntry {
+    for (const topicId of this.#services.get(serviceAccountId)?.ways.get(anyWay)?.keys() ?? []) {
       const services = this.#servicesOfTopic.get(topicId);
       services?.delete(serviceAccountId);
       if (services?.size === 0) this.#servicesOfTopic.delete(topicId);
     }
-    for (const topicId of wishes.keys()) {
+    for (const topicId of ways.get(anyWay)?.keys() ?? []) {
       const services = this.#servicesOfTopic.get(topicId) ?? new Set();
       this.#servicesOfTopic.set(topicId, services.add(serviceAccountId));
     }
-    const entry: ServiceEntry = { wishes, version: ++this.#version, filters: new Map() };
+    const entry: ServiceEntry = { ways, version: ++this.#version, filters: new Map() };
     this.#services.set(serviceAccountId, entry);
     return entry;
   }
 
   #makeFilter(
-    serviceAccountId: string,
-    entry: ServiceEntry,
-    types: readonly string[] | null,
-    typesKey: string,
+    key: string,
+    of: {
+      serviceAccountId: string;
+      wishes: ReadonlyMap<string, Wish>;
+      types: readonly string[] | null;
+    },
   ): Filter {
+    const { serviceAccountId, wishes, types } = of;
     const since = { chat: Infinity, standard: 0 };
-    for (const { type, createdSeq } of entry.wishes.values()) {
+    for (const { type, createdSeq } of wishes.values()) {
       if (types && !types.includes(type)) continue;
       const retentionClass = retentionClassOf(type);
       since[retentionClass] = Math.min(since[retentionClass], createdSeq);
     }
     const filter: Filter = {
-      key: `${serviceAccountId}/${entry.version}/${typesKey}`,
+      key,
       serviceAccountId,
-      topics: new Map([...entry.wishes].map(([topicId, wish]) => [topicId, wish.createdSeq])),
+      topics: new Map([...wishes].map(([topicId, wish]) => [topicId, wish.createdSeq])),
       types: types && new Set(types),
     };
     this.#since.set(filter, since);
     return filter;
   }
 }
+
+function addWish(ways: Map<string, Wishes>, way: string, row: InterestRow): void {
+  const wishes: Wishes = ways.get(way) ?? new Map<string, Wish>();
+  ways.set(way, wishes);
+  const wish = wishes.get(row.topicId);
+  if (wish) wish.createdSeq = Math.min(wish.createdSeq, row.createdSeq);
+  else wishes.set(row.topicId, { createdSeq: row.createdSeq, type: row.type });
+}
+
+const sameWays = (a: WishesByWay, b: WishesByWay): boolean =>
+  a.size === b.size && [...a].every(([way, wishes]) => sameWishes(wishes, b.get(way) ?? nothing));
 
 function sameWishes(a: ReadonlyMap<string, Wish>, b: ReadonlyMap<string, Wish>): boolean {
   if (a.size !== b.size) return false;

@@ -55,7 +55,10 @@ export function createFeed(deps: FeedDeps): EventFeed {
     floorFor: (filter) => Math.max(0, ...lostTo(filter)),
     oldestFor: (filter) => Math.min(...lostTo(filter)),
     retentionMsOf: (record) => keepMs[retentionClassOf(record.type)],
-    filter: (serviceAccountId, types = null) => audience.filter(serviceAccountId, types),
+    filter: (serviceAccountId, types = null, via = 'websocket') =>
+      audience.filter(serviceAccountId, types, via),
+    at: (seqs) => reader.at(seqs),
+    select: (filter, selection, limit) => reader.select(filter, selection, limit),
     read: (after, filter, limit) => held(filter, after) ?? reader.read(after, filter, limit),
     batch: (after, filter, limit, encoding) =>
       held(filter, after) ?? batches.get(after, filter, limit, encoding),

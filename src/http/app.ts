@@ -12,6 +12,8 @@ import type { HttpDeps } from './port.ts';
 import { respondWith } from './problem.ts';
 import { botRoutes } from './routes/bots.ts';
 import { consumerRoutes } from './routes/consumers.ts';
+import { deliveryRoutes } from './routes/deliveries.ts';
+import { endpointRoutes } from './routes/endpoints.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { interestRoutes } from './routes/interests.ts';
@@ -69,6 +71,8 @@ export function createApp(deps: HttpDeps): App {
     interestRoutes,
     eventRoutes,
     consumerRoutes,
+    endpointRoutes,
+    deliveryRoutes,
     wsTokenRoutes,
   ]) {
     app.route('/', routes(deps));

@@ -1,22 +1,28 @@
-// From a validated request to a stored wish: bot, broadcaster, topic, obstacles, budget, row. The budget is a forecast,
-// not a lock: of two wishes at the same moment both may pass, and then the platform decides.
+// From a validated request to a stored wish: bot, broadcaster, topic, obstacles, budget, receiver, row. What is refused
+// costs nothing and stores nothing. The budget is a forecast, not a lock: of two wishes at the same moment both may pass,
+// and then the platform decides.
 import { fits } from '../domain/budget.ts';
 import { RelayError } from '../domain/errors.ts';
 import type { EventTypeRule } from '../domain/event-type.ts';
 import { topicId, type TopicSpec } from '../domain/topic.ts';
 import { botObstacle, resolveWish, type WishRefusal } from '../domain/wish.ts';
 import { readBroadcaster } from '../domain/wish-broadcaster.ts';
+import { webhookUrlOf } from '../domain/wish-webhook.ts';
 import type { CreateInterestBody } from '../protocol/rest.ts';
+import { admitWebhook } from './admit-webhook.ts';
 import { budgetTopic, counts, grantedUserIds } from './bot-usage.ts';
 import { fieldRefusal } from './parse.ts';
 import type { BotRow, HttpDeps, InterestRow } from './port.ts';
 
-/** Idempotent: the same wish again, in whatever spelling and however concurrently, gives the same row. */
+/**
+ * Idempotent: the same wish again, in whatever spelling and however concurrently, gives the same row. `webhookSecret` is
+ * set for the one call that made the endpoint.
+ */
 export async function createInterest(
   deps: HttpDeps,
   serviceAccountId: string,
   body: CreateInterestBody,
-): Promise<{ interest: InterestRow; created: boolean }> {
+): Promise<{ interest: InterestRow; created: boolean; webhookSecret: string | null }> {
   const bot = await deps.store.bots.get(body.bot_account_id);
   if (!bot) throw fieldRefusal('bot_account_id', 'bot_account_id: there is no such bot', 'unknown_bot', 404);
   const broadcasterUserId = await resolveBroadcaster(deps, bot, body.broadcaster_user_id ?? null);
@@ -34,9 +40,15 @@ export async function createInterest(
   const existing = await deps.store.interests.filters(serviceAccountId);
   const id = topicId(topic);
   if (!existing.some((row) => row.topicId === id)) await refuseImpossible(deps, bot, topic, rule);
+  const webhookUrl = wish.webhookUrl ? webhookUrlOf(wish.webhookUrl) : null;
+  const webhookSecret =
+    webhookUrl === null
+      ? undefined
+      : await admitWebhook(deps, { serviceAccountId, topicId: id, url: webhookUrl }, existing);
   const createdSeq = deps.feed.head();
   const { transport } = body;
-  return deps.store.interests.create({ serviceAccountId, topic, transport, webhookUrl: null, createdSeq });
+  const made = { serviceAccountId, topic, transport, webhookUrl, createdSeq };
+  return deps.store.interests.create({ ...made, ...(webhookSecret === undefined ? {} : { webhookSecret }) });
 }
 
 async function resolveBroadcaster(deps: HttpDeps, bot: BotRow, text: string | null): Promise<string | null> {

@@ -6,6 +6,7 @@ import type { EventTypeCatalogue, EventTypeRule } from '../domain/event-type.ts'
 import type { Condition, TopicSpec } from '../domain/topic.ts';
 import type { BotView, ImportBotBody, InterestState } from '../protocol/rest.ts';
 import type { Clock } from '../runtime/clock.ts';
+import type { AttemptStore, EndpointStore, HttpWebhooks } from './port-webhooks.ts';
 
 export interface BotRow {
   readonly id: string;
@@ -47,6 +48,8 @@ export interface InterestRow {
   readonly serviceAccountId: string;
   readonly transport: 'websocket' | 'webhook';
   readonly webhookUrl: string | null;
+  /** Null for websocket. */
+  readonly endpointId: string | null;
   readonly createdAt: number;
   readonly topic: Pick<
     TopicRow,
@@ -89,23 +92,28 @@ export interface HttpStore {
     touch(serviceId: string): void;
   };
   readonly interests: {
+    /** The answer's `webhookSecret` is set when this call made the URL's endpoint, and told nowhere else. */
     create(wish: {
       serviceAccountId: string;
       topic: TopicSpec;
       transport: 'websocket' | 'webhook';
       webhookUrl: string | null;
+      /** Of the endpoint, if this makes it; without one the store makes one up. */
+      webhookSecret?: string | undefined;
       createdSeq: number;
-    }): Promise<{ interest: InterestRow; created: boolean }>;
+    }): Promise<{ interest: InterestRow; created: boolean; webhookSecret: string | null }>;
     list(
       serviceAccountId: string,
       page: { limit: number; after?: string | undefined },
     ): Promise<InterestRow[]>;
     get(serviceAccountId: string, id: string): Promise<InterestRow | undefined>;
     remove(serviceAccountId: string, id: string): Promise<boolean>;
-    filters(serviceAccountId?: string): Promise<{ topicId: string; transport: string }[]>;
+    filters(serviceAccountId?: string): Promise<{ topicId: string; endpointId: string | null }[]>;
   };
   readonly topics: { forBot(botId: string): Promise<(TopicRow & { readonly wanted: boolean })[]> };
   readonly consumers: { list(serviceAccountId: string): Promise<ConsumerRow[]> };
+  readonly endpoints: EndpointStore;
+  readonly attempts: AttemptStore;
   readonly wsTokens: { issue(serviceAccountId: string, ttlSeconds: number): Promise<string> };
 }
 
@@ -160,6 +168,11 @@ export interface HttpDeps {
     /** Whether a socket of this consumer is open. */
     connected(serviceAccountId: string, name: string): boolean;
   };
+  readonly webhooks: HttpWebhooks;
+  /** Whether the owner of a URL has to prove that it is theirs before anything is sent there. */
+  readonly webhookChallenge: boolean;
+  /** `whsec_…`, made afresh. */
+  newWebhookSecret(): string;
   /** Beside each bot's upstream: database, migrations, log. */
   readonly readiness: readonly ReadinessCheck[];
   readonly metrics: { render(): Promise<{ contentType: string; body: string }> };

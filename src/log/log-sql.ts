@@ -1,6 +1,8 @@
 // The log's statements and the shapes that go in and come out of them. It knows the tables' columns and nothing of
 // pools, listeners or order; postgres-log.ts runs these.
+import type { Selection } from '../delivery/port.ts';
 import type { Audience, EventDraft, LogRecord } from '../domain/event.ts';
+import type { Filter } from '../domain/filter.ts';
 import { retentionClassOf } from '../domain/event.ts';
 
 /**
@@ -96,6 +98,42 @@ WHERE seq > $1::bigint AND seq <= $2::bigint ORDER BY event.seq LIMIT $3`;
 export const readTopicsSql = `SELECT ${columns} FROM event
 WHERE seq > $1::bigint AND seq <= $2::bigint AND (topic_id = ANY($4::uuid[]) OR topic_id IS NULL)
 ORDER BY event.seq LIMIT $3`;
+
+export const readAtSql = `SELECT ${columns} FROM event WHERE seq = ANY($1::bigint[]) ORDER BY event.seq`;
+
+/** What `matches` (src/domain/filter.ts) says, as a condition: whoever changes one changes the other. */
+export const selectSql = `SELECT seq::float8 AS seq FROM event
+WHERE seq > $1::bigint AND seq <= $2::bigint
+  AND ($3::float8 IS NULL OR received_at >= to_timestamp($3::float8 / 1000))
+  AND ($4::float8 IS NULL OR received_at < to_timestamp($4::float8 / 1000))
+  AND ($5::text[] IS NULL OR message_id = ANY($5::text[]))
+  AND ($6::text[] IS NULL OR provider = 'relay' OR type = ANY($6::text[]))
+  AND CASE
+    WHEN topic_id IS NOT NULL THEN EXISTS (
+      SELECT 1 FROM unnest($7::uuid[], $8::bigint[]) AS wish(topic_id, created_seq)
+      WHERE wish.topic_id = event.topic_id AND event.seq > wish.created_seq)
+    WHEN service_account_id IS NOT NULL THEN service_account_id = $9::uuid
+    ELSE EXISTS (
+      SELECT 1 FROM unnest($7::uuid[], $8::bigint[]) AS wish(topic_id, created_seq)
+      WHERE wish.topic_id::text = ANY(string_to_array(event.topic_ids, ',')) AND event.seq > wish.created_seq)
+  END
+ORDER BY event.seq LIMIT $10`;
+
+/** The ten parameters of `selectSql`. */
+export function selectParameters(filter: Filter, selection: Selection, limit: number): unknown[] {
+  return [
+    selection.after,
+    selection.through,
+    selection.receivedFrom ?? null,
+    selection.receivedBefore ?? null,
+    selection.ids ?? null,
+    filter.types && [...filter.types],
+    [...filter.topics.keys()],
+    [...filter.topics.values()],
+    filter.serviceAccountId,
+    limit,
+  ];
+}
 
 export interface EventRow {
   readonly seq: number;

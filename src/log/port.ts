@@ -2,6 +2,7 @@
 // the SQL in postgres-log.ts.
 import type { EventDraft, LogRecord, RetentionClass } from '../domain/event.ts';
 import type { Filter } from '../domain/filter.ts';
+import type { Selection } from '../delivery/port.ts';
 import type { EncodedRecord } from './record-encode.ts';
 
 export type Floors = Readonly<Record<RetentionClass, number>>;
@@ -35,6 +36,10 @@ export interface EventLog {
    * of other topics are left out.
    */
   readAfter(seq: number, limit: number, topicIds?: readonly string[], through?: number): Promise<LogRecord[]>;
+  /** The records at these positions that are there, in order. */
+  readAt(seqs: readonly number[]): Promise<LogRecord[]>;
+  /** Positions of what is there for the filter within the selection, in order, at most `limit`. */
+  select(filter: Filter, selection: Selection, limit: number): Promise<number[]>;
   /** Per class, the seq up to which retention has removed everything, as last known here. */
   floors(): Floors;
   /** The same, asked of the database: another process may have removed records. */
@@ -69,5 +74,8 @@ export interface LogReader {
   head(): number;
   floors(): Floors;
   read(after: number, filter: Filter, limit: number): ReadPage | Promise<ReadPage>;
+  /** The records at these positions that are still kept, in order. */
+  at(seqs: readonly number[]): Promise<readonly EncodedRecord[]>;
+  select(filter: Filter, selection: Selection, limit: number): Promise<readonly number[]>;
   onAdvance(listener: Advance): () => void;
 }

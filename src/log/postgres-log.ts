@@ -2,10 +2,22 @@
 // log_floor; nothing else writes them. It never decides when to write, read or remove.
 import { randomInt } from 'node:crypto';
 import type { Pool, QueryConfig, QueryResult, QueryResultRow } from 'pg';
+import type { Selection } from '../delivery/port.ts';
 import type { EventDraft, LogRecord, RetentionClass } from '../domain/event.ts';
 import { retentionClasses } from '../domain/event.ts';
+import type { Filter } from '../domain/filter.ts';
 import type { AppendRow, EventRow, PruneRow } from './log-sql.ts';
-import { appendParameters, appendSql, pruneSql, readSql, readTopicsSql, recordOf } from './log-sql.ts';
+import {
+  appendParameters,
+  appendSql,
+  pruneSql,
+  readAtSql,
+  readSql,
+  readTopicsSql,
+  recordOf,
+  selectParameters,
+  selectSql,
+} from './log-sql.ts';
 import type { Commit, EventLog, Floors, PrunableLog } from './port.ts';
 
 /** A statement that was not answered by then counts as failed, so that a silent network cannot hold the queue for good. */
@@ -100,6 +112,18 @@ export class PostgresLog implements EventLog, PrunableLog {
       ? await this.#run<EventRow>('log_read_topics', readTopicsSql, [seq, through, limit, topicIds])
       : await this.#run<EventRow>('log_read', readSql, [seq, through, limit]);
     return rows.map(recordOf);
+  }
+
+  async readAt(seqs: readonly number[]): Promise<LogRecord[]> {
+    if (seqs.length === 0) return [];
+    const { rows } = await this.#run<EventRow>('log_read_at', readAtSql, [seqs]);
+    return rows.map(recordOf);
+  }
+
+  async select(filter: Filter, selection: Selection, limit: number): Promise<number[]> {
+    const values = selectParameters(filter, selection, limit);
+    const { rows } = await this.#run<{ seq: number }>('log_select', selectSql, values);
+    return rows.map(({ seq }) => seq);
   }
 
   floors(): Floors {

@@ -23,7 +23,7 @@ const maxPage = 500;
 const spanSeqs = 50_000;
 
 export interface ReaderDeps {
-  readonly log: Pick<EventLog, 'epoch' | 'readAfter' | 'floors' | 'refreshFloors'>;
+  readonly log: Pick<EventLog, 'epoch' | 'readAfter' | 'readAt' | 'select' | 'floors' | 'refreshFloors'>;
   readonly tail: Pick<Tail, 'window' | 'onAdvance'>;
 }
 
@@ -34,6 +34,11 @@ export function createReader(deps: ReaderDeps): LogReader {
     head: () => tail.window.to,
     floors: (): Floors => log.floors(),
     onAdvance: (listener: Advance) => tail.onAdvance(listener),
+    select: (filter, selection, limit) => log.select(filter, selection, limit),
+    async at(seqs) {
+      const records = await log.readAt(seqs);
+      return records.map((record) => new EncodedRecord(record, log.epoch));
+    },
 
     /**
      * At most `limit` records after `after`, in order. Synchronous from the recent window; a promise from the database,

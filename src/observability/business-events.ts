@@ -13,6 +13,7 @@ export function createBusinessEvents(metrics: Metrics, log: Logger, knownTypes: 
     ...upstreamEvents(metrics, log, knownTypes),
     ...logEvents(metrics, log),
     ...deliveryEvents(metrics, log),
+    ...webhookEvents(metrics, log),
   };
 }
 
@@ -91,6 +92,48 @@ function deliveryEvents(metrics: Metrics, log: Logger) {
     /** Runs per write, so it logs nothing. */
     eventsSent(protocol: string, events: number): void {
       metrics.eventsSent.inc({ protocol }, events);
+    },
+  };
+}
+
+const severity = { healthy: 'info', open: 'warn', disabled: 'error' } as const;
+
+function webhookEvents(metrics: Metrics, log: Logger) {
+  return {
+    /** Runs for every request, so it logs no success. */
+    webhookAttempted(attempt: {
+      endpoint: string;
+      outcome: string;
+      state: string;
+      attempt: number;
+      status: number | null;
+      durationMs: number;
+    }): void {
+      const { endpoint, outcome, state, status, durationMs } = attempt;
+      if (outcome !== 'none') {
+        metrics.attempts.inc({ outcome });
+        metrics.attemptSeconds.observe(durationMs / 1000);
+      }
+      if (state !== 'retrying') metrics.deliveriesEnded.inc({ state });
+      if (state === 'delivered') return;
+      const line = { endpoint, outcome, state, attempt: attempt.attempt, status };
+      // What is too old may be millions after a long outage; a gap event in the log tells of them together.
+      if (state === 'failed') log.warn(line, 'a webhook delivery was given up');
+      else log.debug(line, 'a webhook delivery did not succeed');
+    },
+    endpointChanged(endpoint: {
+      id: string;
+      service: string;
+      state: keyof typeof severity;
+      code: string | null;
+    }): void {
+      metrics.endpointChanges.inc({ state: endpoint.state });
+      const line = { endpoint: endpoint.id, service: endpoint.service, code: endpoint.code };
+      log[severity[endpoint.state]](line, `a webhook endpoint is ${endpoint.state}`);
+    },
+    webhookHistoryDropped(count: number): void {
+      metrics.historyDropped.inc(count);
+      log.warn({ count }, 'attempts could not be written to the history');
     },
   };
 }

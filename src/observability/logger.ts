@@ -22,6 +22,8 @@ const secretNames = [
   'clientSecret',
   'ws_token',
   'wsToken',
+  'webhook_secret',
+  'webhookSecret',
   'token',
   'secret',
   'password',
@@ -43,6 +45,7 @@ const mask = '[redacted]';
 const inText: readonly [RegExp, string][] = [
   [/([?&;\s](?:client_secret|ws_token|access_token|refresh_token|token|code)=)[^&\s"'#]+/gi, `$1${mask}`],
   [/((?:bearer|oauth)[ .])[A-Za-z0-9._~+/=-]{8,}/gi, `$1${mask}`],
+  [/\bwhsec_[A-Za-z0-9+/=_-]+/g, mask],
   [/(\\*"(?:client_secret|access_token|refresh_token|ws_token)\\*"\s*:\s*\\*")[^"\\]*/gi, `$1${mask}`],
   [/(\b[a-z][a-z0-9+.-]*:\/\/)[^/\s:@]*:[^/\s@]*@/gi, `$1${mask}@`],
 ];

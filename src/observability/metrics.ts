@@ -23,6 +23,7 @@ export interface GaugeSources {
   readonly connections?: () => Readonly<Record<string, number>>;
   /** Of the open consumer that is furthest behind. */
   readonly maxConsumerLag?: () => number;
+  readonly webhooks?: () => WebhookGauges | undefined;
 }
 
 export interface IngestCounts {
@@ -31,6 +32,14 @@ export interface IngestCounts {
   readonly unwantedTotal: number;
   readonly droppedTotal: number;
   readonly refusedTotal: number;
+}
+
+export interface WebhookGauges {
+  /** Endpoints that are worked on, by state; a disabled one is not. */
+  readonly endpoints: Readonly<Record<string, number>>;
+  readonly inFlight: number;
+  /** Of the endpoint that is furthest behind. */
+  readonly maxBehind: number;
 }
 
 export interface BotGauges {
@@ -55,6 +64,7 @@ export function createMetrics(sources: GaugeSources = {}) {
     ...upstreamCounters(registry),
     ...logMetrics(registry),
     ...deliveryMetrics(registry),
+    ...webhookMetrics(registry),
     ...gauges(registry, sources),
   };
 }
@@ -103,6 +113,34 @@ function deliveryMetrics(registry: Registry) {
     eventsSent: counter(registry, 'events_sent_total', 'Events handed to consumers', ['protocol']),
     closes: counter(registry, 'connection_closes_total', 'Closed consumer sockets, by code', ['code']),
     refusedLogins: counter(registry, 'refused_logins_total', 'Log-ins that were refused'),
+  };
+}
+
+function webhookMetrics(registry: Registry) {
+  return {
+    attempts: counter(registry, 'webhook_attempts_total', 'Webhook requests that ended, by outcome', [
+      'outcome',
+    ]),
+    attemptSeconds: histogram(
+      registry,
+      'webhook_attempt_seconds',
+      'Duration of a webhook request',
+      [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15],
+    ),
+    deliveriesEnded: counter(registry, 'webhook_deliveries_ended_total', 'Deliveries that ended, by state', [
+      'state',
+    ]),
+    endpointChanges: counter(
+      registry,
+      'webhook_endpoint_changes_total',
+      'Endpoints that changed state, by state',
+      ['state'],
+    ),
+    historyDropped: counter(
+      registry,
+      'webhook_history_dropped_total',
+      'Attempts that could not be written to the history',
+    ),
   };
 }
 
@@ -192,6 +230,22 @@ function gauges(registry: Registry, sources: GaugeSources) {
       'consumer_lag_max_events',
       'Events the slowest open consumer is behind',
       sources.maxConsumerLag,
+    ),
+    endpoints: labelled(
+      'webhook_endpoints',
+      'Webhook endpoints that are worked on, by state',
+      'state',
+      () => sources.webhooks?.()?.endpoints,
+    ),
+    inFlight: scalar(
+      'webhook_requests_in_flight',
+      'Webhook requests under way',
+      () => sources.webhooks?.()?.inFlight ?? 0,
+    ),
+    endpointLag: scalar(
+      'webhook_lag_max_events',
+      'Events the slowest webhook endpoint is behind',
+      () => sources.webhooks?.()?.maxBehind ?? 0,
     ),
   };
 }

@@ -20,7 +20,8 @@ export type RelayEvent = z.infer<typeof relayEvent>;
 /**
  * Why events may be missing. The first five are the reasons a subscription was not covered; `relay_overflow`: the
  * database was away for longer than the relay could hold notifications; `upstream_malformed`: the platform sent
- * frames that could not be read.
+ * frames that could not be read. `delivery_failed` and `delivery_expired`: deliveries to a webhook endpoint that ended
+ * without success, the retries used up or the event too old.
  */
 export const gapCauses = [
   'upstream_reconnect',
@@ -30,6 +31,8 @@ export const gapCauses = [
   'retention',
   'relay_overflow',
   'upstream_malformed',
+  'delivery_failed',
+  'delivery_expired',
 ] as const;
 export type GapCause = (typeof gapCauses)[number];
 
@@ -44,6 +47,12 @@ export const gapEvent = z.looseObject({
     .string()
     .optional()
     .describe('With cause retention: the consumer whose unread events were removed.'),
+  endpoint_id: z
+    .string()
+    .optional()
+    .describe('The webhook endpoint that did not get the events; the log may still hold them.'),
+  events: z.number().optional().describe('How many events are concerned, where that is known.'),
+  event_ids: z.array(z.string()).optional().describe('Which ones, as far as they are listed.'),
 });
 export type GapEvent = z.infer<typeof gapEvent>;
 
@@ -55,3 +64,13 @@ export const interestEvent = z.looseObject({
   retry_at: z.string().optional(),
 });
 export type InterestEvent = z.infer<typeof interestEvent>;
+
+/** The `event` member of `relay.endpoint.degraded | disabled | recovered`. */
+export const endpointEvent = z.looseObject({
+  endpoint_id: z.string(),
+  code: z.string().nullable().describe('Why, for programs; null when it has recovered.'),
+  reason: z.string().nullable(),
+  since: z.string().describe('Since when the endpoint is in this state, RFC 3339.'),
+  retry_at: z.string().optional().describe('When the next probe is due.'),
+});
+export type EndpointEvent = z.infer<typeof endpointEvent>;

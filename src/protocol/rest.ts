@@ -1,11 +1,8 @@
-// Shapes of the HTTP API: requests as the server validates them, answers as the client may rely on them.
+// Shapes of the HTTP API: requests as the server validates them, answers as the client may rely on them. Those of webhook
+// delivery are in rest-webhooks.ts.
 import { z } from 'zod';
 import { relayEvent } from './event.ts';
-
-const uuid = z.uuid('expected a UUID');
-/** A number as a query carries it. Spelt out, since to `Number` an empty text (a variable nobody set) is 0. */
-const numberText = (form: RegExp, min: number, max: number, expected: string) =>
-  z.string().regex(form, expected).transform(Number).pipe(z.number().min(min, expected).max(max, expected));
+import { graceText, numberText, uuid } from './scalars.ts';
 
 /** The `type` of a problem: a name, not an address. */
 export const problemType = (code: string): string => `urn:eventsub-relay:problem:${code}`;
@@ -79,12 +76,7 @@ export const serviceName = z
   .string()
   .trim()
   .regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$/, 'expected 1 to 64 letters, digits, spaces or . _ -');
-export const graceSeconds = numberText(
-  /^\d{1,6}$/,
-  0,
-  604_800,
-  'expected a whole number of seconds, 0 to 604800',
-).default(0);
+export const graceSeconds = graceText.default(0);
 export const serviceView = z.looseObject({
   name: z.string(),
   client_id: z.string(),
@@ -107,6 +99,9 @@ export const servicePatch = z.strictObject({ enabled: z.boolean('expected true o
 export const interestStates = ['pending', 'active', 'rejected', 'revoked', 'degraded'] as const;
 export type InterestState = (typeof interestStates)[number];
 
+/** A longer URL would not fit the index that makes one endpoint of equal ones. */
+export const maxWebhookUrlLength = 2048;
+
 /** The wish. See the catalogue (GET /v1/eventsub/subscription-types) for what a type needs. */
 export const createInterestBody = z.object({
   bot_account_id: uuid,
@@ -120,7 +115,11 @@ export const createInterestBody = z.object({
   version: z.string().min(1).max(16).nullish().describe('Defaults to the newest live one.'),
   condition: z.record(z.string().max(64), z.string().max(128)).nullish(),
   transport: z.enum(['websocket', 'webhook'], 'expected "websocket" or "webhook"'),
-  webhook_url: z.string().max(2048).nullish(),
+  webhook_url: z
+    .string()
+    .max(maxWebhookUrlLength, 'expected a URL of at most 2048 characters')
+    .nullish()
+    .describe('Required with transport webhook, and only with it. Events of one URL go to one endpoint.'),
 });
 export type CreateInterestBody = z.infer<typeof createInterestBody>;
 
@@ -134,12 +133,21 @@ export const interestView = z.looseObject({
   broadcaster_user_id: z.string().nullable(),
   transport: z.enum(['websocket', 'webhook']),
   webhook_url: z.string().nullable(),
+  endpoint_id: uuid.nullable().describe('The webhook endpoint of that URL; null for websocket.'),
   topic_id: uuid,
   state: z.enum(interestStates),
   reason: z.string().nullable(),
   created_at: z.string(),
 });
 export type InterestView = z.infer<typeof interestView>;
+/** The answer of the call that creates an interest. */
+export const createdInterest = interestView.extend({
+  webhook_secret: z
+    .string()
+    .optional()
+    .describe('Signs the requests to the endpoint. Given once: to the call that created the endpoint.'),
+});
+export type CreatedInterest = z.infer<typeof createdInterest>;
 
 export const waitSeconds = numberText(
   /^\d{1,2}(\.\d{1,6})?$/,

@@ -6,6 +6,7 @@ export type StoreChange =
   | { readonly kind: 'interests'; readonly botAccountIds: string[]; readonly serviceAccountIds: string[] }
   | { readonly kind: 'bot'; readonly botAccountId: string }
   | ServiceChange
+  | EndpointChange
   | { readonly kind: 'topic'; readonly topicId: string; readonly state: InterestState };
 
 export interface ServiceChange {
@@ -15,6 +16,15 @@ export interface ServiceChange {
   readonly what: 'created' | 'enabled' | 'disabled' | 'secret' | 'removed';
   /** With `secret`: until when (ms since the epoch) the previous one still works; null when it died at once. */
   readonly previousValidUntil?: number | null;
+}
+
+/** Of one webhook endpoint. Those of a service that is removed go with it, and are not told one by one. */
+export interface EndpointChange {
+  readonly kind: 'endpoint';
+  readonly endpointId: string;
+  readonly serviceAccountId: string;
+  /** `due`: deliveries were added to the retry set. */
+  readonly what: 'created' | 'changed' | 'enabled' | 'removed' | 'due';
 }
 
 export type ChangeListener = (change: StoreChange) => void;

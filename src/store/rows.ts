@@ -4,6 +4,9 @@ import { Prisma } from './generated/client.ts';
 export const millis = (date: Date | null): number | null => (date === null ? null : date.getTime());
 export const instant = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
 
+/** Text from outside as the database can hold it: anything but NUL, one of which would cost the whole statement. */
+export const storable = (text: string): string => text.replaceAll('\0', '\u{fffd}');
+
 /** PostgreSQL's unique violation as Prisma reports it. */
 export const isUniqueViolation = (error: unknown): boolean =>
   error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002';

@@ -8,6 +8,7 @@ import type { ServiceChange } from './changes.ts';
 import type { ServiceAccount } from './generated/client.ts';
 import { instant, isUniqueViolation, millis } from './rows.ts';
 import { constantTimeEqual, hashSecret, newSecret } from './secrets.ts';
+import { inTransaction } from './transaction.ts';
 
 /** How precise `lastSeenAt` is: more would be a write per request. */
 const touchEveryMs = 60_000;
@@ -43,7 +44,7 @@ export interface Services {
     graceSeconds: number,
   ): Promise<{ clientSecret: string; previousValidUntil: number | null } | undefined>;
   setEnabled(clientId: string, enabled: boolean): Promise<Service | undefined>;
-  /** Takes its interests, consumers and tokens with it; the bots whose topics may now be unwanted. */
+  /** Takes its interests, endpoints, consumers and tokens with it; the bots whose topics may now be unwanted. */
   remove(clientId: string): Promise<{ botAccountIds: string[] } | undefined>;
   /** An unknown id and a wrong secret look the same, also to a stopwatch. */
   authenticate(clientId: string, clientSecret: string): Promise<Authentication>;
@@ -117,12 +118,18 @@ async function setEnabled(context: StoreContext, clientId: string, enabled: bool
 }
 
 async function remove(context: StoreContext, clientId: string) {
-  const { prisma } = context.database;
+  const { prisma, pool } = context.database;
   const known = await prisma.serviceAccount.findUnique({ where: { clientId } });
   if (!known) return undefined;
   const botAccountIds = await botsOf(context, known.id);
-  const { count } = await prisma.serviceAccount.deleteMany({ where: { clientId } });
-  if (count === 0) return undefined;
+  const removed = await inTransaction(pool, async (client) => {
+    // In the order of everybody else, where the cascade would take its own: see transaction.ts.
+    await client.query('SELECT 1 FROM service_account WHERE id = $1 FOR UPDATE', [known.id]);
+    const endpoints = 'SELECT 1 FROM endpoint WHERE service_account_id = $1 ORDER BY id FOR UPDATE';
+    await client.query(endpoints, [known.id]);
+    return client.query('DELETE FROM service_account WHERE id = $1', [known.id]);
+  });
+  if (removed.rowCount === 0) return undefined;
   announce(context, known, 'removed');
   announceInterests(context, known.id, botAccountIds);
   return { botAccountIds };

@@ -1,6 +1,8 @@
 // Everything durable but the log, behind one object: rows in, domain values out, and a hint after each commit. It holds
 // no rule about what a row means upstream or to a consumer.
 import type { Clock } from '../runtime/clock.ts';
+import { createAttempts } from './attempts.ts';
+import type { Attempts, AttemptWrites } from './attempts.ts';
 import { createBots } from './bots.ts';
 import type { Bots } from './bots.ts';
 import { createChanges } from './changes.ts';
@@ -9,6 +11,12 @@ import { createConsumers } from './consumers.ts';
 import type { Consumers } from './consumers.ts';
 import type { StoreContext } from './context.ts';
 import type { Database } from './database.ts';
+import { createDeliveries } from './deliveries.ts';
+import type { Deliveries } from './deliveries.ts';
+import { createEndpointWork } from './endpoint-work.ts';
+import type { EndpointWork } from './endpoint-work.ts';
+import { createEndpoints } from './endpoints.ts';
+import type { Endpoints } from './endpoints.ts';
 import { createInterests } from './interests.ts';
 import type { Interests } from './interests.ts';
 import type { Sealer } from './seal.ts';
@@ -21,12 +29,18 @@ import type { WsTokens } from './ws-tokens.ts';
 
 export type { StoreChange } from './changes.ts';
 
+/** What the webhook dispatcher reads and writes. */
+export type WebhookRows = EndpointWork & Deliveries & AttemptWrites;
+
 export interface Store {
   readonly bots: Bots;
   readonly services: Services;
   readonly topics: Topics;
   readonly interests: Interests;
   readonly consumers: Consumers;
+  readonly endpoints: Endpoints;
+  readonly attempts: Attempts;
+  readonly webhookRows: WebhookRows;
   readonly wsTokens: WsTokens;
   /** Called in this process after a commit. The answer unsubscribes. */
   onChange(listener: ChangeListener): () => void;
@@ -42,12 +56,16 @@ export function createStore(database: Database, sealer: Sealer, clock: Clock): S
   const changes = createChanges();
   const context: StoreContext = { database, sealer, clock, changes };
   const services = createServices(context);
+  const attempts = createAttempts(context);
   return {
     bots: createBots(context),
     services,
     topics: createTopics(context),
     interests: createInterests(context),
     consumers: createConsumers(context),
+    endpoints: createEndpoints(context),
+    attempts,
+    webhookRows: { ...createEndpointWork(context), ...createDeliveries(context), ...attempts },
     wsTokens: createWsTokens(context),
     onChange: (listener) => changes.onChange(listener),
     close: () => services.flush(),

@@ -1,5 +1,6 @@
 // Who is told what: upstream, ingest and gateway report here, and it becomes a counter and a line of the log.
 import type { GatewayHandle, GatewayObserver } from '../delivery/gateway/index.ts';
+import type { WebhookObserver, WebhooksHandle } from '../delivery/webhooks/ports.ts';
 import type { Ingest, IngestObserver } from '../ingest/ingest.ts';
 import type { LogReader } from '../log/port.ts';
 import type { Retention } from '../log/retention.ts';
@@ -18,6 +19,7 @@ export interface Live {
   ingest?: Ingest;
   upstream?: TwitchUpstream;
   gateway?: GatewayHandle;
+  webhooks?: Pick<WebhooksHandle, 'stats'>;
 }
 
 export const gaugeSources = (live: Live, clock: Clock): GaugeSources => ({
@@ -34,6 +36,7 @@ export const gaugeSources = (live: Live, clock: Clock): GaugeSources => ({
   removed: () => live.retention?.counts.removed ?? {},
   connections: () => live.gateway?.stats().connections ?? {},
   maxConsumerLag: () => live.gateway?.stats().maxBehind ?? 0,
+  webhooks: () => live.webhooks?.stats(),
 });
 
 export const gatewayObserver = (told: BusinessEvents, log: Logger): GatewayObserver => ({
@@ -43,6 +46,19 @@ export const gatewayObserver = (told: BusinessEvents, log: Logger): GatewayObser
   sent: (kind, events) => told.eventsSent(kind, events),
   refused: (status, code) => told.loginRefused(`${status} ${code}`),
   failed: (what, err) => log.warn({ what, err }, 'the gateway met a fault'),
+});
+
+export const webhookObserver = (told: BusinessEvents, log: Logger): WebhookObserver => ({
+  attempted: ({ endpointId, ...attempt }) => told.webhookAttempted({ endpoint: endpointId, ...attempt }),
+  health: ({ endpointId, serviceAccountId, health }) =>
+    told.endpointChanged({
+      id: endpointId,
+      service: serviceAccountId,
+      state: health.state,
+      code: health.code,
+    }),
+  failed: (what, err) => log.warn({ what, err }, 'webhook delivery met a fault'),
+  recordsDropped: (count) => told.webhookHistoryDropped(count),
 });
 
 export const ingestObserver = (told: BusinessEvents, log: Logger): IngestObserver => ({

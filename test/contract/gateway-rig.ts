@@ -14,7 +14,14 @@ import type {
   GatewayStore,
 } from '../../src/delivery/gateway/ports.ts';
 import { textFrame } from '../../src/runtime/text-frame.ts';
-import type { Batch, EventFeed, FrameEncoding, OutRecord, ReadResult } from '../../src/delivery/port.ts';
+import type {
+  Batch,
+  EventFeed,
+  FrameEncoding,
+  OutRecord,
+  ReadResult,
+  Selection,
+} from '../../src/delivery/port.ts';
 import { encodeCursor } from '../../src/domain/cursor.ts';
 import type { EventDraft, LogRecord } from '../../src/domain/event.ts';
 import type { Filter } from '../../src/domain/filter.ts';
@@ -111,6 +118,17 @@ export class MemoryFeed implements EventFeed {
 
   read(after: number, filter: Filter, limit: number): ReadResult | Promise<ReadResult> {
     return this.batch(after, filter, limit, 'relay.v1');
+  }
+
+  async at(seqs: readonly number[]): Promise<OutRecord[]> {
+    return this.records.filter((record) => seqs.includes(record.seq));
+  }
+
+  async select(filter: Filter, { after, through }: Selection, limit: number): Promise<number[]> {
+    return this.records
+      .filter((record) => record.seq > after && record.seq <= through && matches(filter, record))
+      .map(({ seq }) => seq)
+      .slice(0, limit);
   }
 
   batch(after: number, filter: Filter, limit: number, encoding: FrameEncoding): Batch | Promise<Batch> {

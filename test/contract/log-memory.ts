@@ -1,6 +1,9 @@
 // A log in memory with the port's promises, for tests of what stands on it: it can commit behind the tail's back, be away
 // and refuse. The contract with the real one is test/contract/log.test.ts.
+import type { Selection } from '../../src/delivery/port.ts';
 import type { EventDraft, LogRecord } from '../../src/domain/event.ts';
+import type { Filter } from '../../src/domain/filter.ts';
+import { matches } from '../../src/domain/filter.ts';
 import type { Commit, EventLog, Floors } from '../../src/log/port.ts';
 
 export class MemoryLog implements EventLog {
@@ -72,6 +75,22 @@ export class MemoryLog implements EventLog {
       !topicIds || audience.kind !== 'topic' || topicIds.includes(audience.topicId);
     return this.records
       .filter((record) => record.seq > seq && record.seq <= through && wanted(record))
+      .slice(0, limit);
+  }
+
+  async readAt(seqs: readonly number[]): Promise<LogRecord[]> {
+    await this.#arrive();
+    return this.records.filter((record) => seqs.includes(record.seq));
+  }
+
+  async select(filter: Filter, selection: Selection, limit: number): Promise<number[]> {
+    await this.#arrive();
+    const { after, through, receivedFrom = -Infinity, receivedBefore = Infinity, ids } = selection;
+    return this.records
+      .filter(({ seq }) => seq > after && seq <= through)
+      .filter(({ receivedAt }) => receivedAt >= receivedFrom && receivedAt < receivedBefore)
+      .filter((record) => (!ids || ids.includes(record.id)) && matches(filter, record))
+      .map(({ seq }) => seq)
       .slice(0, limit);
   }
 

@@ -303,25 +303,28 @@ describe('interests and topics', () => {
     expect(await store.interests.remove(service.id, foreign.interest.id)).toBe(false);
   });
 
-  test('filters are of enabled services, one row per topic with its earliest interest', async () => {
+  test('filters are of enabled services, over every transport, one row per topic and endpoint', async () => {
     const { bot, service } = await botAndService();
     const { service: other } = await store.services.create('other');
     await store.interests.create(wish(service.id, spec(bot.id), 7));
-    await store.interests.create({
+    const { interest } = await store.interests.create({
       ...wish(service.id, spec(bot.id), 3),
       transport: 'webhook',
-      webhookUrl: 'http://a',
+      webhookUrl: 'http://a/',
     });
     await store.interests.create(wish(other.id, spec(bot.id), 9));
-    const row = { topicId: topicId(spec(bot.id)), type: 'channel.follow', transport: 'websocket' };
-    expect(await store.interests.filters(service.id)).toEqual([
-      { ...row, serviceAccountId: service.id, createdSeq: 7 },
+    const row = { topicId: topicId(spec(bot.id)), type: 'channel.follow', serviceAccountId: service.id };
+    const rows = await store.interests.filters(service.id);
+    expect(rows.toSorted((one, two) => one.createdSeq - two.createdSeq)).toEqual([
+      { ...row, createdSeq: 3, endpointId: interest.endpointId },
+      { ...row, createdSeq: 7, endpointId: null },
     ]);
-    expect(await store.interests.filters()).toHaveLength(2);
+    expect(interest.endpointId).not.toBeNull();
+    expect(await store.interests.filters()).toHaveLength(3);
     changes.length = 0;
     await store.services.setEnabled(other.clientId, false);
     expect(changes.map(({ kind }) => kind)).toEqual(['service', 'interests']);
-    expect(await store.interests.filters()).toHaveLength(1);
+    expect(await store.interests.filters()).toHaveLength(2);
     await store.services.setEnabled(service.clientId, false);
     expect(await store.topics.forBot(bot.id)).toMatchObject([{ wanted: false, interestCount: 3 }]);
     expect(await store.topics.interestsOf(row.topicId)).toHaveLength(3);

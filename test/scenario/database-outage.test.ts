@@ -2,8 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase, type Database } from '../../src/store/database.ts';
 import { CuttableWire } from '../support/cuttable-wire.ts';
+import { Receiver } from '../support/receiver.ts';
 import { testDatabase, type TestDatabase } from '../support/test-database.ts';
 import { until } from '../support/until.ts';
+import { expectComplete } from '../support/webhook-oracle.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 let place: TestDatabase;
@@ -102,6 +104,40 @@ describe('a database that is away', () => {
     expect(wire.cuts - cutsBefore).toBe(5);
     const last = follow();
     expect(await consumer.got(sent.length + 1)).toEqual([...sent, last]);
+  });
+
+  it('is waited for by webhooks: what failed meanwhile is not passed over, and nothing comes twice unmarked', async () => {
+    await using receiver = await Receiver.start();
+    await using world = await createWorld({
+      database,
+      testDatabase: place,
+      simulator: { keepaliveSeconds: 100_000 },
+    });
+    const bot = await world.addBot();
+    const service = await world.addService();
+    await world.addWebhook(service, bot, 'channel.follow', receiver);
+    await receiver.got(1);
+    const send = () => world.sim.send('channel.follow', { broadcaster_user_id: bot.user.id });
+    // The first request is answered with a failure when the database is already away: it cannot be parked.
+    let failed = 0;
+    receiver.reply = () => {
+      if (failed++ > 0) return 204;
+      wire.refuse(true);
+      return 500;
+    };
+    for (let n = 0; n < 5; n++) send();
+    await until(
+      () => failed === 1 && world.logs.some((line) => line.includes('webhook delivery met a fault')),
+      {
+        what: 'a write that fails',
+      },
+    );
+    expect(receiver.accepted).toHaveLength(1);
+    for (let n = 0; n < 5; n++) send();
+    wire.refuse(false);
+    await expectComplete(world, service, receiver);
+    expect(receiver.accepted).toHaveLength(11);
+    expect(world.gaps(await world.log(service))).toEqual([]);
   });
 });
 

@@ -28,22 +28,32 @@ function demo(...argv: string[]): Promise<{ code: number | null; stdout: string;
 
 describe('npm run demo', () => {
   it(
-    'ends by itself, with a reconnect and a declared gap, nothing lost and nothing twice',
+    'ends by itself, with a reconnect, a declared gap and a receiver that was down; nothing lost, nothing twice',
     { timeout: withinMs },
     async () => {
       const { code, stdout, stderr } = await demo('--for', '2s', '--json');
       expect(code, stderr).toBe(0);
       const result: unknown = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
       expect(result).toMatchObject({ lost: 0, duplicated: 0 });
-      const { sent, logged, delivered, gaps, reconnects } = result as {
+      const { sent, logged, delivered, webhook_attempts, gaps, reconnects } = result as {
         sent: number;
         logged: number;
         delivered: Record<string, number>;
+        webhook_attempts: number;
         gaps: number;
         reconnects: number;
       };
       expect(sent).toBeGreaterThan(4);
-      expect(delivered).toEqual({ 'relay.v1': logged, plain: logged });
+      expect(delivered).toEqual({ 'relay.v1': logged, plain: logged, webhook: logged });
+      // Something was refused, and came again.
+      expect(webhook_attempts).toBeGreaterThan(logged);
+      for (const shown of [
+        'the receiver is down',
+        'with 503, attempt 1',
+        'the receiver is back',
+        'attempt 2',
+      ])
+        expect(stderr).toContain(shown);
       expect(logged).toBeLessThanOrEqual(sent);
       expect(gaps).toBeGreaterThanOrEqual(1);
       expect(reconnects).toBeGreaterThanOrEqual(2);

@@ -1,6 +1,8 @@
-// The HTTP surface on a real listener over the real store, log and feed; only the platform is a stand-in.
+// The HTTP surface on a real listener over the real store, log and feed; only the platform and the sending of webhooks are
+// stand-ins.
 import { createApp } from '../../src/http/app.ts';
 import type { BotStatus, HttpDeps } from '../../src/http/port.ts';
+import type { Challenged, HttpWebhooks, SentOutcome } from '../../src/http/port-webhooks.ts';
 import { listen, type Listener } from '../../src/http/server.ts';
 import { Audience } from '../../src/fanout/audience.ts';
 import { createFeed } from '../../src/fanout/feed.ts';
@@ -13,6 +15,7 @@ import { createMetrics } from '../../src/observability/metrics.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import type { Database } from '../../src/store/database.ts';
 import { createSealer } from '../../src/store/seal.ts';
+import { newWebhookSecret } from '../../src/store/secrets.ts';
 import { createStore, type Store } from '../../src/store/store.ts';
 import { catalogue, eventTypes } from '../../src/upstream/twitch/catalog.ts';
 import { RelayError } from '../../src/domain/errors.ts';
@@ -27,6 +30,7 @@ export interface HttpWorld extends AsyncDisposable {
   readonly feed: EventFeed;
   readonly lines: string[];
   readonly stopping: AbortController;
+  readonly webhooks: WebhooksDouble;
   /** Consumers watching for a wake-up right now. */
   watching(): number;
   status: BotStatus;
@@ -39,6 +43,41 @@ export interface ServiceCaller {
   readonly clientId: string;
   readonly clientSecret: string;
   call(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response>;
+}
+
+type Call = { [Name in keyof HttpWebhooks]: [Name, ...Parameters<HttpWebhooks[Name]>] }[keyof HttpWebhooks];
+
+/** Sends nothing: answers what the test has set, and remembers what it was asked. */
+export class WebhooksDouble implements HttpWebhooks {
+  readonly calls: Call[] = [];
+  /** Why the egress guard refuses; null: it does not. */
+  egress: string | null = null;
+  echoed = true;
+  outcome: SentOutcome = { kind: 'success', status: 200, response: 'ok', durationMs: 7 };
+  /** What only a running delivery knows of: an endpoint that is gone for it. */
+  gone = false;
+  replayed: { run: string | null; events: number } = { run: null, events: 0 };
+
+  async checkUrl(url: string) {
+    this.calls.push(['checkUrl', url]);
+    return this.egress === null ? ({ ok: true } as const) : ({ ok: false, message: this.egress } as const);
+  }
+  async challenge(url: string, secret: string): Promise<Challenged> {
+    this.calls.push(['challenge', url, secret]);
+    return { echoed: this.echoed, outcome: this.outcome };
+  }
+  async challengeEndpoint(endpointId: string): Promise<Challenged | undefined> {
+    this.calls.push(['challengeEndpoint', endpointId]);
+    return this.gone ? undefined : { echoed: this.echoed, outcome: this.outcome };
+  }
+  async test(endpointId: string): Promise<SentOutcome | undefined> {
+    this.calls.push(['test', endpointId]);
+    return this.gone ? undefined : this.outcome;
+  }
+  async replay(request: Parameters<HttpWebhooks['replay']>[0]) {
+    this.calls.push(['replay', request]);
+    return this.replayed;
+  }
 }
 
 const idle: BotStatus = {
@@ -82,6 +121,7 @@ export async function httpWorld(
   };
   const lines: string[] = [];
   const stopping = new AbortController();
+  const webhooks = new WebhooksDouble();
   const acked = new Map<string, number>();
   const state = { status: idle };
   const deps: HttpDeps = {
@@ -119,6 +159,9 @@ export async function httpWorld(
       },
       connected: () => false,
     },
+    webhooks,
+    webhookChallenge: false,
+    newWebhookSecret,
     readiness: [{ name: 'database', check: async () => ({ ok: true, detail: 'answers' }) }],
     metrics: createMetrics({ log: () => ({ head: feed.head(), floors: log.floors() }) }),
     stopping: stopping.signal,
@@ -145,6 +188,7 @@ export async function httpWorld(
     feed,
     lines,
     stopping,
+    webhooks,
     watching: () => watchers,
     get status() {
       return state.status;

@@ -5,6 +5,7 @@ import { loadConfig } from '../../src/config/config.ts';
 import type { Database } from '../../src/store/database.ts';
 import { defaultTimings, type Timings } from '../../src/upstream/twitch/timings.ts';
 import type { InterestView } from '../../src/protocol/rest.ts';
+import type { AttemptView, EndpointView } from '../../src/protocol/rest-webhooks.ts';
 import type { RelayEvent } from '../../src/protocol/event.ts';
 import {
   startSimulator,
@@ -14,6 +15,7 @@ import {
   type SimUser,
 } from '../simulator/index.ts';
 import { connectConsumer, type ConsumerOptions, type TestConsumer } from './consumer.ts';
+import type { Receiver } from './receiver.ts';
 import { ShiftClock } from './shift-clock.ts';
 import { testDatabase, type TestDatabase } from './test-database.ts';
 import { until } from './until.ts';
@@ -42,6 +44,13 @@ export interface Service {
   readonly name: string;
   readonly clientId: string;
   readonly clientSecret: string;
+}
+
+export interface WebhookOptions {
+  readonly broadcasterId?: string;
+  readonly path?: string;
+  /** For PATCH /v1/endpoints/{id}. */
+  readonly settings?: object;
 }
 
 export interface WorldOptions {
@@ -84,6 +93,8 @@ export class World implements AsyncDisposable {
       TWITCH_EVENTSUB_URL: sim.eventSubUrl,
       PORT: '0',
       LOG_LEVEL: 'debug',
+      // Receivers of the tests are on this machine.
+      WEBHOOK_ALLOWED_CIDRS: '127.0.0.0/8',
       ...options.env,
     };
   }
@@ -199,6 +210,52 @@ export class World implements AsyncDisposable {
       },
     });
     if (status !== 201 && status !== 200) throw new Error(`interest: ${status} ${JSON.stringify(body)}`);
+    return body;
+  }
+
+  /** An interest over a webhook; the receiver is told the secret if this made the endpoint. */
+  async addWebhook(
+    service: Service,
+    bot: Bot,
+    type: string,
+    receiver: Receiver,
+    { broadcasterId = bot.user.id, path = '/hook', settings }: WebhookOptions = {},
+  ): Promise<InterestView & { endpoint_id: string }> {
+    const { status, body } = await this.call<InterestView & { endpoint_id: string; webhook_secret?: string }>(
+      'POST',
+      '/v1/interests?wait=10',
+      {
+        as: service,
+        body: {
+          bot_account_id: bot.id,
+          event_type: type,
+          broadcaster_user_id: broadcasterId,
+          transport: 'webhook',
+          webhook_url: receiver.url(path),
+        },
+      },
+    );
+    if (status !== 201 && status !== 200) throw new Error(`webhook: ${status} ${JSON.stringify(body)}`);
+    if (body.webhook_secret) receiver.secrets.push(body.webhook_secret);
+    if (settings) await this.configure(service, body.endpoint_id, settings);
+    return body;
+  }
+
+  async configure(service: Service, endpointId: string, settings: object): Promise<void> {
+    const answer = await this.call('PATCH', `/v1/endpoints/${endpointId}`, { as: service, body: settings });
+    if (answer.status !== 200) throw new Error(`endpoint: ${answer.status} ${JSON.stringify(answer.body)}`);
+  }
+
+  async endpoint(service: Service, endpointId: string): Promise<EndpointView> {
+    const { body } = await this.call<EndpointView>('GET', `/v1/endpoints/${endpointId}`, { as: service });
+    return body;
+  }
+
+  /** The history of attempts, the newest first. */
+  async attempts(service: Service, query = ''): Promise<AttemptView[]> {
+    const { body } = await this.call<AttemptView[]>('GET', `/v1/deliveries?limit=1000&${query}`, {
+      as: service,
+    });
     return body;
   }
 

@@ -23,11 +23,13 @@ const row = (
   topicId: string,
   createdSeq = 0,
   type = 'channel.follow',
+  endpointId: string | null = null,
 ): InterestRow => ({
   serviceAccountId,
   topicId,
   createdSeq,
   type,
+  endpointId,
 });
 
 async function setUp(rows: InterestRow[]) {
@@ -55,6 +57,42 @@ describe('audience', () => {
     expect([...audience.servicesOf('t1')].toSorted()).toEqual(['a', 'b']);
     expect(audience.filter('nobody', null).topics.size).toBe(0);
     expect([audience.isWanted('t2'), audience.isWanted('t3')]).toEqual([true, false]);
+  });
+
+  it('gives each way its own topics: the sockets, every endpoint, and all of them together', async () => {
+    const follow = 'channel.follow';
+    const { audience, source, changes } = await setUp([
+      row('a', 't1', 9),
+      row('a', 't1', 4, follow, 'e1'),
+      row('a', 't2', 5, follow, 'e1'),
+      row('a', 't3', 6, follow, 'e2'),
+    ]);
+    const topics = (via: Parameters<typeof audience.filter>[2]) => [
+      ...audience.filter('a', null, via).topics,
+    ];
+    expect(topics('websocket')).toEqual([['t1', 9]]);
+    expect(topics({ endpointId: 'e1' })).toEqual([
+      ['t1', 4],
+      ['t2', 5],
+    ]);
+    expect(topics({ endpointId: 'e2' })).toEqual([['t3', 6]]);
+    expect(topics({ endpointId: 'unknown' })).toEqual([]);
+    expect(topics('any')).toEqual([
+      ['t1', 4],
+      ['t2', 5],
+      ['t3', 6],
+    ]);
+    expect(['t1', 't2', 't3'].every((topic) => audience.isWanted(topic))).toBe(true);
+    const keys = ['websocket', 'any', { endpointId: 'e1' }, { endpointId: 'e2' }] as const;
+    expect(new Set(keys.map((via) => audience.filter('a', null, via).key)).size).toBe(4);
+
+    // The same topics over another way are a change.
+    source.rows = [row('a', 't1', 9), row('a', 't1', 4, follow, 'e2')];
+    await audience.reload(['a']);
+    expect(changes).toEqual([['a']]);
+    expect(topics({ endpointId: 'e1' })).toEqual([]);
+    expect(topics({ endpointId: 'e2' })).toEqual([['t1', 4]]);
+    expect(audience.isWanted('t2')).toBe(false);
   });
 
   it('keeps the same filter object until the wishes change, whatever the spelling of the types', async () => {

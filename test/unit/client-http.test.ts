@@ -1,6 +1,12 @@
 // The client's calls over HTTP: paths, pages, parsed answers, and errors that say what went wrong without a secret.
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createAdminClient, createRelayClient, isGap, RelayApiError } from '../../src/client/index.ts';
+import {
+  createAdminClient,
+  createRelayClient,
+  isEndpointEvent,
+  isGap,
+  RelayApiError,
+} from '../../src/client/index.ts';
 import { eventOf, problemOf, scriptedRelay, secret } from './client-scripted-relay.ts';
 import type { ScriptedRelay } from './client-scripted-relay.ts';
 
@@ -23,6 +29,7 @@ const interest = (state: string, more: object = {}) => ({
   broadcaster_user_id: '1',
   transport: 'websocket',
   webhook_url: null,
+  endpoint_id: null,
   topic_id: uuid,
   state,
   reason: null,
@@ -136,4 +143,106 @@ it('pulls, acknowledges and administrates over the documented paths', async () =
     ['DELETE', '/prefix/v1/admin/service-accounts/svc', ''],
   ]);
   expect(relay.requests.at(-1)?.headers['x-admin-key']).toBe('k');
+});
+
+it('looks after webhook endpoints over the documented paths', async () => {
+  const endpoint = {
+    id: uuid,
+    url: 'https://host/hook',
+    description: '',
+    state: 'open',
+    code: 'timeout',
+    reason: 'no answer in time',
+    state_since: 't',
+    failing_since: 't',
+    next_probe_at: 't',
+    retry_profile: 'durable',
+    order: 'broadcaster',
+    max_age_seconds: null,
+    concurrency: 8,
+    position: 'c1',
+    head: 'c2',
+    behind_events: 1,
+    waiting: 2,
+    previous_secret_valid_until: null,
+    created_at: 't',
+  };
+  const outcome = { outcome: 'success', status: 204, duration_ms: 3, response: '' };
+  const attempt = {
+    ...outcome,
+    id: '7',
+    endpoint_id: uuid,
+    event_id: 'e1',
+    cursor: 'c1',
+    event_type: 'channel.follow',
+    run: null,
+    attempt: 1,
+    state: 'delivered',
+    started_at: 't',
+    next_attempt_at: null,
+  };
+  const secret = { id: uuid, webhook_secret: 'whsec_x', previous_valid_until: null };
+  relay.answer = (path) => {
+    const { pathname } = new URL(path, relay.url);
+    const bodies: Record<string, unknown> = {
+      '/v1/endpoints': [endpoint],
+      [`/v1/endpoints/${uuid}/rotate-secret`]: secret,
+      [`/v1/endpoints/${uuid}/test`]: outcome,
+      '/v1/deliveries': [attempt],
+      '/v1/deliveries/replay': { run: uuid, events: 2, dry_run: false },
+    };
+    return { status: 200, body: bodies[pathname] ?? endpoint };
+  };
+  const client = relay.client();
+  const { endpoints } = client;
+  expect(await endpoints.list()).toEqual([endpoint]);
+  expect((await endpoints.get(uuid)).state).toBe('open');
+  await endpoints.update(uuid, { concurrency: 2, max_age_seconds: null });
+  expect(await endpoints.rotateSecret(uuid)).toEqual(secret);
+  await endpoints.rotateSecret(uuid, { graceSeconds: 0 });
+  await endpoints.enable('a/b');
+  expect(await endpoints.test(uuid)).toEqual(outcome);
+  expect(await client.attempts()).toEqual([attempt]);
+  await client.attempts({ endpoint: uuid, state: 'failed', event: 'e1', run: uuid, limit: 5, after: '7' });
+  expect(await client.replay({ endpoint_id: uuid, event_ids: ['e1'] })).toMatchObject({
+    run: uuid,
+    events: 2,
+  });
+  const path = `/v1/endpoints/${uuid}`;
+  expect(relay.requests.map(({ method, path: asked, body }) => [method, asked, body])).toEqual([
+    ['GET', '/v1/endpoints?limit=1000', ''],
+    ['GET', path, ''],
+    ['PATCH', path, '{"concurrency":2,"max_age_seconds":null}'],
+    ['POST', `${path}/rotate-secret`, ''],
+    ['POST', `${path}/rotate-secret?grace_seconds=0`, ''],
+    ['POST', '/v1/endpoints/a%2Fb/enable', ''],
+    ['POST', `${path}/test`, ''],
+    ['GET', '/v1/deliveries', ''],
+    ['GET', `/v1/deliveries?endpoint=${uuid}&state=failed&event=e1&run=${uuid}&limit=5&after=7`, ''],
+    ['POST', '/v1/deliveries/replay', `{"endpoint_id":"${uuid}","event_ids":["e1"]}`],
+  ]);
+});
+
+it('tells the events about an endpoint from everything else', () => {
+  const member = { endpoint_id: uuid, code: 'timeout', reason: 'no answer in time', since: 't' };
+  const made = (type: string, event: object, provider: 'relay' | 'twitch' = 'relay') => ({
+    ...eventOf(1),
+    provider,
+    type,
+    event,
+  });
+  for (const type of ['degraded', 'disabled', 'recovered'].map((name) => `relay.endpoint.${name}`)) {
+    expect(isEndpointEvent(made(type, member))).toBe(true);
+    expect(isEndpointEvent(made(type, { ...member, code: null, reason: null, retry_at: 't' }))).toBe(true);
+    expect(isEndpointEvent(made(type, {}))).toBe(false);
+    expect(isEndpointEvent(made(type, member, 'twitch'))).toBe(false);
+  }
+  expect(isEndpointEvent(made('relay.endpoint.test', member))).toBe(false);
+  const gap = { cause: 'delivery_failed', bot_account_id: null, topic_ids: [], from: 'a', to: 'b' };
+  const lost = made('relay.gap', { ...gap, endpoint_id: uuid, events: 2, event_ids: ['e1', 'e2'] });
+  expect(isGap(lost) && [lost.event.endpoint_id, lost.event.events, lost.event.event_ids]).toEqual([
+    uuid,
+    2,
+    ['e1', 'e2'],
+  ]);
 });

@@ -39,6 +39,9 @@ test('the required variables suffice and everything else has its default', () =>
       keepaliveTimeoutSeconds: 10,
       retentionChatHours: 24,
       retentionHours: 168,
+      retentionDeliveriesHours: 168,
+      webhookAllowedCidrs: [],
+      webhookChallenge: 'off',
       logLevel: 'info',
       ingestBufferEvents: 50_000,
       maxConnections: 5000,
@@ -46,6 +49,20 @@ test('the required variables suffice and everything else has its default', () =>
     },
   });
   expect(requiredVariables).toEqual(Object.keys(enough));
+});
+
+test('ranges for webhooks are read, and a wrong one is refused with how to write it', () => {
+  const ranges = (value: string) => loadConfig({ ...enough, WEBHOOK_ALLOWED_CIDRS: value });
+  const good = ranges(' 127.0.0.0/8, ::1/128 ');
+  expect(good.ok && good.config.webhookAllowedCidrs.map(({ text }) => text)).toEqual([
+    '127.0.0.0/8',
+    '::1/128',
+  ]);
+  for (const bad of ['localhost', '10.0.0.0/33', '10.0.0.1/8']) {
+    const refused = ranges(`192.168.1.0/24,${bad}`);
+    expect(refused.ok).toBe(false);
+    expect(!refused.ok && refused.problems).toMatchObject([{ variable: 'WEBHOOK_ALLOWED_CIDRS' }]);
+  }
 });
 
 test('all problems come at once, each with its form and its fix', () => {

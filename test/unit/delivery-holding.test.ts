@@ -14,6 +14,7 @@ const row = (service: string, topic: number, type = 'channel.follow', createdSeq
   topicId: uuid(topic),
   type,
   createdSeq,
+  endpointId: null,
 });
 
 async function setUp() {

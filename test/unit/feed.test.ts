@@ -20,6 +20,7 @@ const row = (
   topicId: uuid(topic),
   type,
   createdSeq,
+  endpointId: null,
 });
 
 async function setUp(rows: InterestRow[], maxRecords = 100) {

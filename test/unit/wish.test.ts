@@ -1,7 +1,9 @@
 // From a request to the topic it means: filling, checking, refusing with the field's name.
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { botObstacle, broadcasterOf, lackingScopes, resolveWish, type Wish } from '../../src/domain/wish.ts';
 import { readBroadcaster } from '../../src/domain/wish-broadcaster.ts';
+import { webhookRefusal, webhookUrlOf } from '../../src/domain/wish-webhook.ts';
 import { catalogue, findType } from '../../src/upstream/twitch/catalog.ts';
 
 const bot = {
@@ -113,12 +115,56 @@ describe('a wish is refused', () => {
   test('for its transport', () => {
     const url = (webhookUrl: string | null) =>
       refusal(wish('stream.online', { transport: 'webhook', webhookUrl, broadcasterUserId: '1' }));
-    for (const bad of [null, '', 'nonsense', 'ftp://host/', 'http://u@host/', 'https://u:hidden@host/']) {
+    const long = `https://host/hidden${'é'.repeat(400)}`;
+    for (const bad of [
+      null,
+      '',
+      'nonsense',
+      'ftp://host/',
+      'http://u@host/',
+      'https://u:hidden@host/',
+      long,
+    ]) {
       expect(url(bad)).toMatchObject({ code: 'validation', paths: ['webhook_url'] });
       expect(url(bad).message).not.toContain('hidden');
     }
-    expect(url('https://host/hook')).toMatchObject({ code: 'transport_unavailable', paths: ['transport'] });
+    expect(url(long).message).toContain('2419 characters');
     expect(refusal(wish('stream.online', { webhookUrl: 'https://host/' })).paths).toEqual(['webhook_url']);
+  });
+});
+
+describe('a webhook', () => {
+  test('gives the same topic as a socket would', () => {
+    const hook = { transport: 'webhook', webhookUrl: 'https://host/hook?a=b' } as const;
+    expect(topicOf(wish('stream.online', { ...hook, broadcasterUserId: '1' }))).toEqual(
+      topicOf(wish('stream.online', { broadcasterUserId: '1' })),
+    );
+    const local = { ...hook, webhookUrl: 'http://127.0.0.1:8080' };
+    expect(webhookRefusal(local)).toBeUndefined();
+  });
+
+  test('has one spelling of its URL, without what no request carries', () => {
+    for (const text of [
+      'HTTPS://Host:443/a/../hook?x=%20y#part',
+      ' https://host/hook?x=%20y#',
+      'https://host/./hook?x= y',
+    ]) {
+      expect(webhookUrlOf(text)).toBe('https://host/hook?x=%20y');
+    }
+    expect(webhookUrlOf('http://127.1:8080')).toBe('http://127.0.0.1:8080/');
+    expect(webhookUrlOf('https://host/hook/')).not.toBe(webhookUrlOf('https://host/hook'));
+  });
+
+  test('keeps its spelling when it is spelt once more', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (rest) => {
+        const text = `https://host/${rest}`;
+        const once = webhookUrlOf(text);
+        expect(webhookUrlOf(once)).toBe(once);
+        expect(once).not.toContain('#');
+        expect(webhookRefusal({ transport: 'webhook', webhookUrl: once })).toBeUndefined();
+      }),
+    );
   });
 });
 

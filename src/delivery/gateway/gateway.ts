@@ -5,6 +5,8 @@ import { encodeCursor } from '../../domain/cursor.ts';
 import type { CloseReason } from '../../protocol/close-codes.ts';
 import { connectLimits } from '../../protocol/frames.ts';
 import { pause } from '../../runtime/clock.ts';
+import { Positions } from '../positions.ts';
+import { Turns } from '../turns.ts';
 import { Accounts } from './accounts.ts';
 import { Connection, errorFrame } from './connection.ts';
 import { startConsumer } from './consumer-start.ts';
@@ -14,12 +16,16 @@ import { controlFrame } from './encode.ts';
 import type { Given, Login } from './login.ts';
 import { PlainConnection } from './plain-connection.ts';
 import type { PlainOptions } from './plain-connection.ts';
-import { gatewayDefaults } from './ports.ts';
-import type { ConnectionKind, GatewayDeps, GatewayLimits, GatewayService } from './ports.ts';
-import { Positions, consumerKey } from './positions.ts';
+import { consumerKey, gatewayDefaults } from './ports.ts';
+import type {
+  ConnectionKind,
+  ConsumerPosition,
+  GatewayDeps,
+  GatewayLimits,
+  GatewayService,
+} from './ports.ts';
 import type { AckOutcome, Session, SessionContext } from './session.ts';
 import { Tally } from './tally.ts';
-import { Turns } from './turns.ts';
 import type { Wire } from './wire.ts';
 
 /** What a close handshake may take when the process stops, before the socket is cut. */
@@ -74,7 +80,11 @@ export class Gateway {
     this.limits = { ...gatewayDefaults, ...deps.limits };
     const { feed, clock, store } = deps;
     const tally = new Tally(deps.observer ?? {});
-    const positions = new Positions(store.consumers, clock, tally);
+    const positions = new Positions<ConsumerPosition>({
+      clock,
+      save: (rows) => store.consumers.save(rows),
+      failed: (error) => tally.failed('save', error),
+    });
     this.#tally = tally;
     this.#context = { feed, clock, turns: new Turns(), positions, observer: tally };
     this.#accounts = new Accounts({ store, clock, observer: tally }, this.limits.maxConnectionsPerService);

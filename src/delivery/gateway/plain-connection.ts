@@ -2,11 +2,11 @@
 // that does not drain is closed and told from where it missed events.
 import { encodeCursor } from '../../domain/cursor.ts';
 import type { CloseReason } from '../../protocol/close-codes.ts';
+import { LogWalk } from '../log-walk.ts';
 import type { Batch } from '../port.ts';
-import { Alarm } from './alarm.ts';
+import { Alarm } from '../alarm.ts';
 import { beat, nextBeatAt, pingFlushed, ponged, startLiveness } from './liveness.ts';
 import type { Liveness } from './liveness.ts';
-import { LogWalk } from './log-walk.ts';
 import type { Session, SessionContext } from './session.ts';
 import type { Wire } from './wire.ts';
 

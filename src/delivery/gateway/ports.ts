@@ -28,6 +28,9 @@ export interface ConsumerPosition {
   readonly open: boolean;
 }
 
+/** Names a consumer among those of all services. */
+export const consumerKey = (serviceAccountId: string, name: string): string => `${serviceAccountId}/${name}`;
+
 export interface OpenedConsumer {
   readonly consumer: ConsumerPosition;
   readonly created: boolean;
@@ -57,7 +60,7 @@ export type GatewayChange =
       readonly what: 'created' | 'enabled' | 'disabled' | 'secret' | 'removed';
       readonly previousValidUntil?: number | null;
     }
-  | { readonly kind: 'interests' | 'bot' | 'topic' };
+  | { readonly kind: 'interests' | 'bot' | 'topic' | 'endpoint' };
 
 export interface GatewayStore {
   readonly services: {

@@ -2,15 +2,15 @@
 import type { CloseReason } from '../../protocol/close-codes.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { EventFeed } from '../port.ts';
-import type { ConnectionKind, GatewayObserver } from './ports.ts';
-import type { Positions } from './positions.ts';
-import type { Turn, Turns } from './turns.ts';
+import type { Positions } from '../positions.ts';
+import type { Turn, Turns } from '../turns.ts';
+import type { ConnectionKind, ConsumerPosition, GatewayObserver } from './ports.ts';
 
 export interface SessionContext {
   readonly feed: EventFeed;
   readonly clock: Clock;
   readonly turns: Turns;
-  readonly positions: Positions;
+  readonly positions: Positions<ConsumerPosition>;
   readonly observer: GatewayObserver;
 }
 

@@ -87,6 +87,8 @@ export interface AttemptRecord extends DeliveryKey {
 export interface WebhookRows {
   /** Of enabled services, those that are not disabled; all or one. */
   dispatchable(endpointId?: string): Promise<EndpointRow[]>;
+  /** Whatever its state: for a challenge before it is enabled. Undefined when it is gone, or no key opens its secret. */
+  endpoint(endpointId: string): Promise<EndpointRow | undefined>;
   /**
    * Marks the endpoint as worked on, and durably raises its attempt number if anything behind `ackedSeq` may have been
    * sent: after an unclean end that is everything up to `head`. Takes back what an earlier dispatcher had claimed.
@@ -249,6 +251,13 @@ export interface WebhooksHandle {
   test(endpointId: string): Promise<Outcome | undefined>;
   /** Sends a signed challenge; `echoed` when a 2xx answer's body is the challenge. */
   challenge(url: string, secret: string): Promise<{ readonly echoed: boolean; readonly outcome: Outcome }>;
+  /**
+   * The same to a known endpoint, signed with all of its secrets; also while it is disabled, since it is asked before the
+   * endpoint is enabled again. Undefined: no such endpoint.
+   */
+  challengeEndpoint(
+    endpointId: string,
+  ): Promise<{ readonly echoed: boolean; readonly outcome: Outcome } | undefined>;
   /**
    * Adds what the cursor has passed, is still kept and lies within the request to the retry set, under a run of its own.
    * Nothing that the cursor has not passed: it comes anyway. Throws RelayError 422 `replay_too_large`.

@@ -1,10 +1,10 @@
 // Named readers of a service: where they stand, and acknowledging over HTTP.
 import { Hono } from 'hono';
-import type { EventFeed } from '../../delivery/port.ts';
 import { encodeCursor } from '../../domain/cursor.ts';
 import { ackBody, type ConsumerView } from '../../protocol/rest.ts';
 import { isoTime } from '../../runtime/clock.ts';
 import { requireService } from '../auth.ts';
+import { behind } from '../behind.ts';
 import { readCursor } from '../cursor-param.ts';
 import type { AppEnv } from '../env.ts';
 import { pageOf } from '../page.ts';
@@ -12,9 +12,6 @@ import { fieldRefusal, parseBody } from '../parse.ts';
 import type { ConsumerRow, HttpDeps } from '../port.ts';
 
 const nameShape = /^[A-Za-z0-9._-]{1,64}$/;
-/** Lag is counted event by event up to this many reads; what lies beyond is counted by position, an upper bound. */
-const countReads = 10;
-const countPage = 1000;
 
 export function consumerRoutes(deps: HttpDeps): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
@@ -50,21 +47,8 @@ async function view(deps: HttpDeps, serviceId: string, row: ConsumerRow): Promis
     name: row.name,
     position: encodeCursor(feed.epoch, row.ackedSeq),
     head: encodeCursor(feed.epoch, feed.head()),
-    behind_events: await behind(feed, serviceId, row.ackedSeq),
+    behind_events: await behind(feed, feed.filter(serviceId), row.ackedSeq),
     connected: deps.consumerActions.connected(serviceId, row.name),
     updated_at: isoTime(row.updatedAt),
   };
-}
-
-async function behind(feed: EventFeed, serviceId: string, ackedSeq: number): Promise<number> {
-  const filter = feed.filter(serviceId);
-  let position = ackedSeq;
-  let count = 0;
-  for (let reads = 0; reads < countReads && position < feed.head(); reads += 1) {
-    const { records, through } = await feed.read(position, filter, countPage);
-    count += records.length;
-    if (through <= position) return count;
-    position = through;
-  }
-  return count + Math.max(0, feed.head() - position);
 }

@@ -1,5 +1,5 @@
-// Pull: the log from a cursor on, for one service, with a long poll. The same reader as every socket; nothing is queued
-// for anybody, and a request that goes away leaves nothing behind.
+// Pull: the log from a cursor on, for one service and all of its interests over whatever transport, with a long poll. The
+// same reader as every socket; nothing is queued for anybody, and a request that goes away leaves nothing behind.
 import { Hono } from 'hono';
 import type { EventFeed, ReadResult } from '../../delivery/port.ts';
 import { encodeCursor } from '../../domain/cursor.ts';
@@ -18,7 +18,7 @@ export function eventRoutes(deps: HttpDeps): Hono<AppEnv> {
     const query = parseQuery(c, eventsQuery);
     const types = splitTypes(query.types);
     const serviceId = c.get('service').id;
-    const filter = feed.filter(serviceId, types);
+    const filter = feed.filter(serviceId, types, 'any');
     const reader = { feed, serviceId, types, limit: query.limit, given: query.after !== undefined };
     const signals = [c.req.raw.signal, deps.stopping];
     let accountChanged = false;
@@ -75,7 +75,7 @@ async function readOn(
 ): Promise<ReadResult> {
   let position = from;
   for (;;) {
-    const filter = feed.filter(serviceId, types);
+    const filter = feed.filter(serviceId, types, 'any');
     const result = await feed.read(position, filter, limit);
     // Judged after the read: only then is it certain that retention had not overtaken it.
     const floor = feed.floorFor(filter);

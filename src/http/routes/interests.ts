@@ -4,7 +4,12 @@ import { Hono, type Context } from 'hono';
 import { z } from 'zod';
 import { RelayError } from '../../domain/errors.ts';
 import { broadcasterOf } from '../../domain/wish.ts';
-import { createInterestBody, waitSeconds, type InterestView } from '../../protocol/rest.ts';
+import {
+  createInterestBody,
+  waitSeconds,
+  type CreatedInterest,
+  type InterestView,
+} from '../../protocol/rest.ts';
 import { isoTime } from '../../runtime/clock.ts';
 import { requireService } from '../auth.ts';
 import { createInterest } from '../create-interest.ts';
@@ -24,11 +29,16 @@ export function interestRoutes(deps: HttpDeps): Hono<AppEnv> {
   app.post(base, service, async (c) => {
     const { wait } = parseQuery(c, z.object({ wait: waitSeconds }));
     const body = await parseBody(c, createInterestBody);
-    const { interest, created } = await createInterest(deps, c.get('service').id, body);
+    const made = await createInterest(deps, c.get('service').id, body);
+    const { interest, created, webhookSecret } = made;
     await inEffect(deps, interest.serviceAccountId);
     const settled = wait > 0 ? await verdict(deps, c, interest, wait) : interest;
     if (created) c.header('location', `${base}/${interest.id}`);
-    return c.json(view(settled), created ? 201 : 200);
+    // Shown once: to the call that made the endpoint.
+    if (webhookSecret !== null) c.header('cache-control', 'no-store');
+    const secret = webhookSecret === null ? {} : { webhook_secret: webhookSecret };
+    const answer: CreatedInterest = { ...view(settled), ...secret };
+    return c.json(answer, created ? 201 : 200);
   });
   app.get(base, service, async (c) => {
     const { limit, after } = parseQuery(c, interestPage);
@@ -107,6 +117,7 @@ function view(interest: InterestRow): InterestView {
     broadcaster_user_id: broadcasterOf(topic.condition),
     transport: interest.transport,
     webhook_url: interest.webhookUrl,
+    endpoint_id: interest.endpointId,
     topic_id: topic.id,
     state: topic.state,
     reason: topic.reason,

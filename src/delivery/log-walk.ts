@@ -1,9 +1,9 @@
 // One reader's way along the log: reads the next piece, waits and tries again while the database is away, and tells when
-// retention has overtaken the reader. It keeps no records and decides nothing about the connection.
-import { backOffMs } from '../../domain/back-off.ts';
-import type { Filter } from '../../domain/filter.ts';
-import type { Cancel, Clock } from '../../runtime/clock.ts';
-import type { EventFeed, ReadResult } from '../port.ts';
+// retention has overtaken the reader. It keeps no records and decides nothing about the reader.
+import { backOffMs } from '../domain/back-off.ts';
+import type { Filter } from '../domain/filter.ts';
+import type { Cancel, Clock } from '../runtime/clock.ts';
+import type { EventFeed, ReadResult } from './port.ts';
 
 const retryShape = { firstMs: 250, maxMs: 5_000 };
 

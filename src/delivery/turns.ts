@@ -1,4 +1,4 @@
-// Who reads next. Connections that have something to do get one bounded piece of work each per turn of the event loop,
+// Who reads next. Readers that have something to do get one bounded piece of work each per turn of the event loop,
 // in the order in which they asked; I/O comes in between, so that no reader monopolises the process.
 
 export interface Turn {

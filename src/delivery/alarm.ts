@@ -1,6 +1,6 @@
-// One timer per connection, set to whatever is due first. Moving the date later costs nothing: it rings early, finds
+// One timer for everything its owner waits for, set to whatever is due first. Moving the date later costs nothing: it rings early, finds
 // nothing due, and is set again.
-import type { Cancel, Clock } from '../../runtime/clock.ts';
+import type { Cancel, Clock } from '../runtime/clock.ts';
 
 export class Alarm {
   readonly #clock: Clock;

@@ -1,0 +1,94 @@
+// One HTTP try as undici tells of it, up to its one end. The status line decides: once it is there, nothing that happens
+// to the body, the connection or the relay changes what came of the try. Must never let a request be sent twice.
+import type { Dispatcher } from 'undici';
+import { AnswerBody, asksToWait, kindOfStatus, type AnswerLimits } from './answer.ts';
+import { faultOf, sentence, type Fault, type SendPhase } from './fault.ts';
+import type { Outcome } from './outcome.ts';
+
+export type AttemptEnd = Pick<Outcome, 'kind' | 'status' | 'response'> & {
+  readonly retryAfter: string | undefined;
+  /** The answer was read to its end: the connection can take the next request. */
+  readonly reusable: boolean;
+};
+
+export interface AttemptDeps {
+  readonly limits: AnswerLimits;
+  /** Not to be seen in the kept answer. */
+  readonly secrets: readonly string[];
+  /** Called once. */
+  readonly onEnd: (end: AttemptEnd) => void;
+}
+
+interface AnswerHead {
+  readonly status: number;
+  readonly retryAfter: string | undefined;
+}
+
+export class Attempt implements Dispatcher.DispatchHandler {
+  readonly #deps: AttemptDeps;
+  readonly #body: AnswerBody;
+  #phase: SendPhase = 'connecting';
+  #head: AnswerHead | undefined;
+  #ended = false;
+
+  constructor(deps: AttemptDeps) {
+    this.#deps = deps;
+    this.#body = new AnswerBody(deps.limits);
+  }
+
+  /** Ends it at once. The caller drops the connection. */
+  cutOff(why: 'deadline' | 'aborted'): void {
+    if (why === 'aborted') return this.#fail({ kind: 'aborted', message: sentence('aborted') });
+    const kind = this.#phase === 'connecting' ? 'connect_timeout' : 'timeout';
+    this.#fail({ kind, message: sentence(kind) });
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    const again = this.#phase === 'sent';
+    this.#phase = 'sent';
+    if (again) this.#fail({ kind: 'connection_reset', message: sentence('connection_reset') });
+    if (this.#ended) controller.abort(new Error('the attempt has ended'));
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+  ): void {
+    // Interim answers may come before the one.
+    if (status < 200) return;
+    const retryAfter = asksToWait.has(status) ? headers['retry-after'] : undefined;
+    this.#head = { status, retryAfter: typeof retryAfter === 'object' ? retryAfter[0] : retryAfter };
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.#ended && !this.#body.add(chunk)) this.#end(false);
+  }
+
+  onResponseEnd(): void {
+    this.#end(true);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: unknown): void {
+    this.#fail(faultOf(error, this.#phase));
+  }
+
+  /** Without the rest of an answer, if there is one; else with the fault. */
+  #fail({ kind, message }: Fault): void {
+    if (this.#head) return this.#end(false);
+    this.#finish({ kind, status: null, response: message, retryAfter: undefined, reusable: false });
+  }
+
+  #end(reusable: boolean): void {
+    if (!this.#head) return;
+    const { status, retryAfter } = this.#head;
+    const response = this.#body.text(this.#deps.secrets);
+    this.#finish({ kind: kindOfStatus(status), status, response, retryAfter, reusable });
+  }
+
+  #finish(end: AttemptEnd): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#deps.onEnd(end);
+  }
+}

@@ -1,0 +1,208 @@
+// What becomes of each delivery of one endpoint: carries verdicts out on the lanes, the window, the retry set and the gaps.
+// The cursor never passes an event before it is delivered, in the retry set, or declared as lost. It sends nothing.
+import type { OutRecord } from '../port.ts';
+import type { Delivery, Taken, WebhookContext } from './context.ts';
+import { laneOf } from './lane-names.ts';
+import { Lanes } from './lanes.ts';
+import type { Outcome } from './outcome.ts';
+import type { AttemptRecord, EndpointRow, OwedDelivery } from './ports.ts';
+import { PositionWindow } from './position-window.ts';
+import type { Loss, ServiceEvents } from './service-events.ts';
+import type { Verdict } from './verdict.ts';
+
+export interface BookDeps {
+  readonly context: Pick<
+    WebhookContext,
+    'clock' | 'parks' | 'settlements' | 'history' | 'laneNames' | 'longestRetentionMs'
+  >;
+  readonly events: ServiceEvents;
+  /** The cursor may have moved. */
+  moved(): void;
+  /** A delivery became owed that was not. */
+  parked(nextAt: number): void;
+  /** A claimed one is no longer: gone (null), or due again. */
+  released(nextAt: number | null): void;
+  /** There may be something to send that was not before. */
+  ask(): void;
+}
+
+type Ended = Pick<AttemptRecord, 'state' | 'outcome' | 'nextAt'>;
+
+/** The lanes of a replay are its own: it neither holds up what is live nor another replay. */
+export const laneNameOf = (
+  laneNames: WebhookContext['laneNames'],
+  run: string,
+  record: OutRecord,
+): string => {
+  const lane = laneOf(record, laneNames);
+  return run === '' ? lane : `${run}/${lane}`;
+};
+
+export class DeliveryBook {
+  readonly window: PositionWindow;
+  readonly lanes: Lanes<Delivery>;
+  readonly #deps: BookDeps;
+  readonly #endpoint: Pick<EndpointRow, 'id' | 'serviceAccountId'>;
+
+  constructor(deps: BookDeps, row: EndpointRow, ackedSeq: number) {
+    this.#deps = deps;
+    this.#endpoint = row;
+    this.window = new PositionWindow(ackedSeq);
+    this.lanes = new Lanes(row.settings.order);
+  }
+
+  /** Read from the log. In the order of the log. */
+  addLive(record: OutRecord, attempt: number): void {
+    const { seq, receivedAt: bornAt } = record;
+    const key = { endpointId: this.#endpoint.id, seq, run: '' };
+    this.window.begin(seq);
+    this.lanes.add(this.#laneOf('', record), { key, seq, attempt, record, isOwed: false, spent: 0, bornAt });
+  }
+
+  /** Claimed from the retry set. */
+  addOwed({ endpointId, seq, run, attempt, spent, bornAt }: OwedDelivery, record: OutRecord): void {
+    const key = { endpointId, seq, run };
+    this.lanes.addFirst(this.#laneOf(run, record), {
+      key,
+      seq,
+      attempt,
+      record,
+      isOwed: true,
+      spent,
+      bornAt,
+    });
+  }
+
+  /** Claimed from the retry set, and no longer in the log. */
+  missing({ endpointId, seq, run, attempt, bornAt }: OwedDelivery): void {
+    const key = { endpointId, seq, run };
+    this.#tell(
+      { key, attempt, messageId: '', type: '' },
+      { state: 'expired', outcome: 'none', nextAt: null },
+    );
+    // A replay is younger than its event.
+    const from = run === '' ? bornAt : bornAt - this.#deps.context.longestRetentionMs;
+    const done = () => this.#gone(key);
+    this.#deps.events.lost({ cause: 'retention', from, to: bornAt + 1, events: 1, eventIds: [], done });
+  }
+
+  /** Too old to be sent. */
+  expire({ lane, item }: Taken): void {
+    this.#tell(namedIn(item), { state: 'expired', outcome: 'none', nextAt: null });
+    this.#lose({ lane, item }, 'delivery_expired');
+  }
+
+  /** A try has ended. `restUntil`: until when the endpoint rests, if it does. */
+  ended({ lane, item }: Taken, outcome: Outcome, verdict: Verdict, restUntil: number | null): void {
+    this.#tell(namedIn(item), { ...verdict, outcome: outcome.kind }, outcome);
+    if (verdict.resend) this.lanes.putBack(lane, item);
+    else if (verdict.state === 'delivered') this.#delivered({ lane, item });
+    else if (verdict.state === 'retrying') this.#owe({ lane, item }, verdict, restUntil);
+    else this.#lose({ lane, item }, verdict.state === 'failed' ? 'delivery_failed' : 'delivery_expired');
+  }
+
+  /** A try has ended with the endpoint's work: the delivery stays as it is, and comes again with a raised number. */
+  left({ lane, item }: Taken, outcome: Outcome, verdict: Verdict): void {
+    this.#tell(namedIn(item), { ...verdict, outcome: outcome.kind }, outcome);
+    this.lanes.done(lane);
+  }
+
+  #delivered({ lane, item }: Taken): void {
+    this.lanes.succeeded(lane);
+    // What matters to the lane is the answer. A row that is still there after a crash is sent with a raised number.
+    if (item.isOwed) this.lanes.unblock(lane, item.key);
+    this.lanes.done(lane);
+    if (item.isOwed) this.#gone(item.key);
+    else this.#settle(item.seq);
+  }
+
+  #owe({ lane, item }: Taken, verdict: Verdict, restUntil: number | null): void {
+    const { clock, parks, settlements } = this.#deps.context;
+    const { key, attempt, bornAt } = item;
+    const now = clock.now();
+    const { spent } = verdict;
+    const nextAt = verdict.nextAt ?? now;
+    const blocksUntil = this.lanes.failed(lane, now, nextAt, restUntil);
+    const next = { spent, nextAt, blocksUntil };
+    if (item.isOwed) {
+      this.#blockAndGoOn({ lane, item }, blocksUntil);
+      settlements.add({ ...key, next }, () => this.#released(nextAt));
+      return;
+    }
+    // The lane waits until the row is durable: only then may anything pass.
+    parks.add({ ...key, ...next, attempt, bornAt }, () => {
+      this.#blockAndGoOn({ lane, item }, blocksUntil);
+      this.#deps.parked(nextAt);
+      this.#settle(item.seq);
+    });
+  }
+
+  #blockAndGoOn({ lane, item }: Taken, blocksUntil: number | null): void {
+    if (blocksUntil === null) this.lanes.unblock(lane, item.key);
+    else this.lanes.block(lane, item.key, blocksUntil);
+    this.lanes.done(lane);
+  }
+
+  #lose({ lane, item }: Taken, cause: Loss['cause']): void {
+    const { record, key } = item;
+    this.lanes.unblock(lane, key);
+    this.lanes.done(lane);
+    const span = { from: record.receivedAt, to: record.receivedAt + 1 };
+    const done = () => (item.isOwed ? this.#gone(key) : this.#settle(item.seq));
+    this.#deps.events.lost({ cause, ...span, events: 1, eventIds: [record.id], done });
+  }
+
+  #settle(seq: number): void {
+    this.window.settle(seq);
+    this.#deps.moved();
+    this.#deps.ask();
+  }
+
+  #gone(key: Delivery['key']): void {
+    this.#deps.context.settlements.add({ ...key, next: null }, () => this.#released(null));
+  }
+
+  #released(nextAt: number | null): void {
+    this.#deps.released(nextAt);
+    this.#deps.ask();
+  }
+
+  #laneOf(run: string, record: OutRecord): string {
+    return laneNameOf(this.#deps.context.laneNames, run, record);
+  }
+
+  #tell(
+    {
+      key,
+      attempt,
+      messageId,
+      type,
+    }: Pick<Delivery, 'key' | 'attempt'> & { messageId: string; type: string },
+    { state, outcome, nextAt }: Ended,
+    tried?: Outcome,
+  ): void {
+    this.#deps.context.history.add({
+      endpointId: key.endpointId,
+      seq: key.seq,
+      run: key.run,
+      serviceAccountId: this.#endpoint.serviceAccountId,
+      messageId,
+      type,
+      attempt,
+      state,
+      outcome,
+      status: tried?.status ?? null,
+      response: tried?.response ?? null,
+      startedAt: tried?.startedAt ?? this.#deps.context.clock.now(),
+      durationMs: tried?.durationMs ?? 0,
+      nextAt,
+    });
+  }
+}
+
+const namedIn = ({ key, attempt, record }: Delivery) => ({
+  key,
+  attempt,
+  messageId: record.id,
+  type: record.type,
+});

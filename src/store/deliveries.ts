@@ -1,0 +1,264 @@
+// The durable retry set: events that an endpoint is owed beside its cursor, and which number each of their sendings had.
+// Whoever writes rows of an endpoint holds the endpoint's lock, so that no number is read while another one raises it.
+import { z } from 'zod';
+import type { StoreContext } from './context.ts';
+import { instant, millis } from './rows.ts';
+import { inTransaction } from './transaction.ts';
+import type { Queryable } from './transaction.ts';
+
+/** What names a delivery: `run` is '' for what the cursor passed, else the id of a replay. */
+export interface DeliveryKey {
+  readonly endpointId: string;
+  readonly seq: number;
+  readonly run: string;
+}
+
+/** An event owed beside the cursor. */
+export interface OwedDelivery extends DeliveryKey {
+  /** Of the last sending; 0 if there was none. */
+  readonly attempt: number;
+  /** Steps of the retry schedule used up. */
+  readonly spent: number;
+  readonly nextAt: number;
+  /** Until when later events of the lane wait for it; null: they do not. */
+  readonly blocksUntil: number | null;
+  /** What its age counts from. */
+  readonly bornAt: number;
+}
+
+/** What becomes of an owed delivery after a sending: gone (null) or owed again. */
+export interface Settlement extends DeliveryKey {
+  readonly next: Pick<OwedDelivery, 'spent' | 'nextAt' | 'blocksUntil'> | null;
+}
+
+export interface ReplayRun {
+  readonly endpointId: string;
+  readonly run: string;
+  readonly seqs: readonly number[];
+  readonly now: number;
+}
+
+export interface Deliveries {
+  /**
+   * Adds to the retry set, in one statement. A row that is there already keeps the higher `attempt` and stays otherwise;
+   * endpoints that are gone are passed over.
+   */
+  park(deliveries: readonly OwedDelivery[]): Promise<void>;
+  /** What the cursor passed (`run` '') and is still owed, behind `after`, in order. */
+  parkedAfter(endpointId: string, after: number): Promise<number[]>;
+  /** What still holds up its lane at `now`, in order. */
+  blocking(endpointId: string, now: number): Promise<OwedDelivery[]>;
+  /** When the next delivery that is not claimed is due; null when there is none. */
+  nextDue(endpointId: string): Promise<number | null>;
+  /** How many are owed, claimed or not. */
+  countOwed(endpointId: string): Promise<number>;
+  /**
+   * Takes deliveries that are due, in the order of `nextAt` and `seq`, at most one per event, and raises the attempt number
+   * of each event, in whatever run, and the endpoint's own, before they are sent. The answer carries the raised number.
+   */
+  claim(endpointId: string, now: number, limit: number): Promise<OwedDelivery[]>;
+  /** All in one statement. No longer claimed, or gone. */
+  settle(settlements: readonly Settlement[]): Promise<void>;
+  /**
+   * One row per position, due at `now`, with the highest attempt number that the history or the retry set knows of for the
+   * event (at least 1). Answers how many were added; none when the endpoint is gone.
+   */
+  addRun(run: ReplayRun): Promise<number>;
+}
+
+export function createDeliveries(context: StoreContext): Deliveries {
+  const { pool } = context.database;
+  return {
+    async park(deliveries) {
+      if (deliveries.length > 0) await pool.query(parkSql, parkParameters(highestOfEach(deliveries)));
+    },
+    async parkedAfter(endpointId, after) {
+      const answer = await pool.query<{ seq: string }>(
+        `SELECT seq FROM delivery WHERE endpoint_id = $1 AND run = '' AND seq > $2 ORDER BY seq`,
+        [endpointId, after],
+      );
+      return answer.rows.map(({ seq }) => Number(seq));
+    },
+    async blocking(endpointId, now) {
+      const answer = await pool.query(
+        `SELECT ${columns} FROM delivery d WHERE d.endpoint_id = $1 AND d.blocks_until > $2 ORDER BY d.seq, d.run`,
+        [endpointId, new Date(now)],
+      );
+      return answer.rows.map(toOwed);
+    },
+    async nextDue(endpointId) {
+      const answer = await pool.query<{ next_at: Date }>(
+        `SELECT next_at FROM delivery WHERE endpoint_id = $1 AND NOT claimed ORDER BY next_at, seq LIMIT 1`,
+        [endpointId],
+      );
+      return answer.rows[0]?.next_at.getTime() ?? null;
+    },
+    async countOwed(endpointId) {
+      const sql = 'SELECT count(*)::int AS owed FROM delivery WHERE endpoint_id = $1';
+      return (await pool.query<{ owed: number }>(sql, [endpointId])).rows[0]?.owed ?? 0;
+    },
+    claim: (endpointId, now, limit) => claim(context, { endpointId, now, limit }),
+    async settle(settlements) {
+      if (settlements.length > 0) await pool.query(settleSql, settleParameters(lastOfEach(settlements)));
+    },
+    addRun: (run) => addRun(context, run),
+  };
+}
+
+/** Of several endpoints in the order of ids; a single one as well waits for whoever is at its deliveries. */
+const lockedEndpoints = `locked AS MATERIALIZED (
+  SELECT id FROM endpoint WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
+)`;
+
+const parkSql = `
+WITH ${lockedEndpoints}
+INSERT INTO delivery AS d (endpoint_id, seq, run, attempt, spent, next_at, blocks_until, born_at)
+SELECT g.endpoint_id, g.seq, g.run, g.attempt, g.spent, g.next_at, g.blocks_until, g.born_at
+  FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::int[], $5::int[], $6::timestamptz[], $7::timestamptz[],
+              $8::timestamptz[]) AS g(endpoint_id, seq, run, attempt, spent, next_at, blocks_until, born_at)
+  JOIN locked ON locked.id = g.endpoint_id
+    ON CONFLICT (endpoint_id, seq, run) DO UPDATE SET attempt = greatest(d.attempt, excluded.attempt)`;
+
+const parkParameters = (deliveries: readonly OwedDelivery[]): unknown[] => [
+  deliveries.map(({ endpointId }) => endpointId),
+  deliveries.map(({ seq }) => seq),
+  deliveries.map(({ run }) => run),
+  deliveries.map(({ attempt }) => attempt),
+  deliveries.map(({ spent }) => spent),
+  deliveries.map(({ nextAt }) => new Date(nextAt)),
+  deliveries.map(({ blocksUntil }) => instant(blocksUntil)),
+  deliveries.map(({ bornAt }) => new Date(bornAt)),
+];
+
+/** A delivery that is owed again says when; one that is gone says no instant. */
+const settleSql = `
+WITH ${lockedEndpoints}, given AS (
+  SELECT g.* FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::int[], $5::timestamptz[], $6::timestamptz[])
+                    AS g(endpoint_id, seq, run, spent, next_at, blocks_until)
+    JOIN locked ON locked.id = g.endpoint_id
+), gone AS (
+  DELETE FROM delivery d USING given g
+   WHERE d.endpoint_id = g.endpoint_id AND d.seq = g.seq AND d.run = g.run AND g.next_at IS NULL
+)
+UPDATE delivery d SET claimed = false, spent = g.spent, next_at = g.next_at, blocks_until = g.blocks_until
+  FROM given g
+ WHERE d.endpoint_id = g.endpoint_id AND d.seq = g.seq AND d.run = g.run AND g.next_at IS NOT NULL`;
+
+const settleParameters = (settlements: readonly Settlement[]): unknown[] => [
+  settlements.map(({ endpointId }) => endpointId),
+  settlements.map(({ seq }) => seq),
+  settlements.map(({ run }) => run),
+  settlements.map(({ next }) => next?.spent ?? 0),
+  settlements.map(({ next }) => instant(next?.nextAt ?? null)),
+  settlements.map(({ next }) => instant(next?.blocksUntil ?? null)),
+];
+
+/**
+ * The condition on other runs of the event instead of DISTINCT ON: the search walks the index in order and ends with the
+ * limit, however many are due.
+ */
+const claimSql = `
+WITH chosen AS (
+  SELECT d.seq, d.run FROM delivery d
+   WHERE d.endpoint_id = $1 AND NOT d.claimed AND d.next_at <= $2
+     AND NOT EXISTS (SELECT 1 FROM delivery o
+                      WHERE o.endpoint_id = d.endpoint_id AND o.seq = d.seq AND NOT o.claimed
+                        AND (o.next_at, o.run) < (d.next_at, d.run))
+   ORDER BY d.next_at, d.seq LIMIT $3
+), numbered AS (
+  SELECT c.seq, c.run, max(d.attempt) + 1 AS attempt
+    FROM chosen c JOIN delivery d ON d.endpoint_id = $1 AND d.seq = c.seq GROUP BY c.seq, c.run
+), counted AS (
+  UPDATE endpoint SET attempt = greatest(attempt, (SELECT max(n.attempt) FROM numbered n))
+   WHERE id = $1 AND EXISTS (SELECT 1 FROM numbered)
+), raised AS (
+  UPDATE delivery d SET attempt = n.attempt, claimed = d.claimed OR d.run = n.run
+    FROM numbered n WHERE d.endpoint_id = $1 AND d.seq = n.seq
+  RETURNING d.*, d.run = n.run AS taken
+)
+SELECT endpoint_id, seq, run, attempt, spent, next_at, blocks_until, born_at
+  FROM raised WHERE taken ORDER BY next_at, seq`;
+
+/** Two statements, so that the second reads the numbers after whoever held the lock has written them. */
+async function claim(
+  context: StoreContext,
+  asked: { readonly endpointId: string; readonly now: number; readonly limit: number },
+): Promise<OwedDelivery[]> {
+  const { endpointId, now, limit } = asked;
+  return inTransaction(context.database.pool, async (client) => {
+    await lock(client, endpointId);
+    const answer = await client.query(claimSql, [endpointId, new Date(now), limit]);
+    return answer.rows.map(toOwed);
+  });
+}
+
+/** The lock is an own statement for the same reason as in `claim`. */
+const addRunSql = `
+INSERT INTO delivery (endpoint_id, seq, run, attempt, next_at, born_at)
+SELECT e.id, g.seq, $3,
+       greatest(1, (SELECT max(a.attempt) FROM attempt a WHERE a.endpoint_id = e.id AND a.seq = g.seq),
+                   (SELECT max(d.attempt) FROM delivery d WHERE d.endpoint_id = e.id AND d.seq = g.seq)),
+       $4, $4
+  FROM endpoint e, (SELECT DISTINCT seq FROM unnest($2::bigint[]) AS u(seq)) g
+ WHERE e.id = $1
+    ON CONFLICT (endpoint_id, seq, run) DO NOTHING
+RETURNING (SELECT service_account_id FROM endpoint WHERE id = $1) AS service`;
+
+async function addRun(context: StoreContext, { endpointId, run, seqs, now }: ReplayRun): Promise<number> {
+  const added = await inTransaction(context.database.pool, async (client) => {
+    await lock(client, endpointId);
+    const answer = await client.query(addRunSql, [endpointId, seqs, run, new Date(now)]);
+    return z.array(z.object({ service: z.string() })).parse(answer.rows);
+  });
+  const serviceAccountId = added[0]?.service;
+  if (serviceAccountId !== undefined)
+    context.changes.emit({ kind: 'endpoint', endpointId, serviceAccountId, what: 'due' });
+  return added.length;
+}
+
+const lock = (client: Queryable, endpointId: string) =>
+  client.query('SELECT 1 FROM endpoint WHERE id = $1 FOR NO KEY UPDATE', [endpointId]);
+
+const keyOf = ({ endpointId, seq, run }: DeliveryKey): string => `${endpointId}/${seq}/${run}`;
+
+/** One statement may change a row once: of several of one delivery the first is kept, with the highest number. */
+function highestOfEach(deliveries: readonly OwedDelivery[]): OwedDelivery[] {
+  const byKey = new Map<string, OwedDelivery>();
+  for (const delivery of deliveries) {
+    const first = byKey.get(keyOf(delivery)) ?? delivery;
+    byKey.set(keyOf(delivery), { ...first, attempt: Math.max(first.attempt, delivery.attempt) });
+  }
+  return [...byKey.values()];
+}
+
+const lastOfEach = (settlements: readonly Settlement[]): Settlement[] => [
+  ...new Map(settlements.map((settlement) => [keyOf(settlement), settlement])).values(),
+];
+
+const columns = 'd.endpoint_id, d.seq, d.run, d.attempt, d.spent, d.next_at, d.blocks_until, d.born_at';
+
+const owedShape = z.object({
+  endpoint_id: z.string(),
+  // int8 arrives as text.
+  seq: z.coerce.number(),
+  run: z.string(),
+  attempt: z.number(),
+  spent: z.number(),
+  next_at: z.date(),
+  blocks_until: z.date().nullable(),
+  born_at: z.date(),
+});
+
+function toOwed(raw: unknown): OwedDelivery {
+  const row = owedShape.parse(raw);
+  return {
+    endpointId: row.endpoint_id,
+    seq: row.seq,
+    run: row.run,
+    attempt: row.attempt,
+    spent: row.spent,
+    nextAt: row.next_at.getTime(),
+    blocksUntil: millis(row.blocks_until),
+    bornAt: row.born_at.getTime(),
+  };
+}
