@@ -1,5 +1,6 @@
 // The composition root: a configuration goes in, a running relay comes out. Starts the stages from the log outwards,
 // stops them in the reverse order; decides nothing else.
+import { setMaxListeners } from 'node:events';
 import type { Config } from './config/config.ts';
 import { attachGateway, gatewayPath, upgradeRequired } from './delivery/gateway/index.ts';
 import { Audience } from './fanout/audience.ts';
@@ -44,6 +45,8 @@ import {
 import { openWebhooks } from './wiring/webhooks.ts';
 
 const hourMs = 3_600_000;
+/** Receivers may answer what was sent to them for so much of a stop's time; the rest is for the last writes. */
+const webhookShareOfStop = 0.5;
 
 /** Everything that a test may replace; this bag is the whole mechanism. */
 export interface DaemonOverrides {
@@ -145,10 +148,12 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
     observer: webhookObserver(told, log),
   });
   live.webhooks = webhooks.handle;
-  closing.push(() => webhooks.stop(config.shutdownTimeoutSeconds * 1_000));
+  closing.push(() => webhooks.stop(config.shutdownTimeoutSeconds * 1_000 * webhookShareOfStop));
   await webhooks.handle.start();
 
   const stopping = new AbortController();
+  // Every request that waits listens to it.
+  setMaxListeners(0, stopping.signal);
   const app = createApp({
     adminKey: config.adminApiKey,
     clock,

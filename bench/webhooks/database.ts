@@ -15,7 +15,8 @@ export async function createDatabase(serverUrl: string): Promise<BenchDatabase> 
   const version = await withClient(serverUrl, async (client) => {
     await client.query(`CREATE DATABASE ${name}`);
     const answer = await client.query<{ server_version: string }>('SHOW server_version');
-    return answer.rows[0]?.server_version ?? 'unknown';
+    // What follows the number names the packager.
+    return answer.rows[0]?.server_version.split(' ')[0] ?? 'unknown';
   });
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;

@@ -165,13 +165,10 @@ class Demo {
     // Busy with another incident: one at a time, so that each can be told from the other.
     if (!session || session.reconnecting || session.subscriptionCount === 0) return false;
     if (what === 'reconnect') {
-      printer.happening('twitch', "asks RelayBot's session to reconnect elsewhere: nothing may be missed");
+      printer.happening('twitch', 'moves RelayBot to another session: nothing may be lost');
       sim.requestReconnect(session.id);
     } else {
-      printer.happening(
-        'twitch',
-        "drops RelayBot's session without a word: what happens now is lost to any client",
-      );
+      printer.happening('twitch', "drops RelayBot's session: what happens now is lost");
       sim.dropSession(session.id);
     }
     return true;

@@ -112,10 +112,10 @@ async function build(
     sockets,
     webhooks,
     async subscribe(target) {
-      const [topics] = await Promise.all([
-        Promise.all(acts.map((act) => listen(sockets.relay, { act, wish: wishOf(act), onInterest }))),
-        bringTo(target, webhooks.relay, { wishes: acts.map(wishOf), onInterest }),
-      ]);
+      const topics = await Promise.all(
+        acts.map((act) => listen(sockets.relay, { act, wish: wishOf(act), onInterest })),
+      );
+      await bringTo(target, webhooks.relay, { wishes: acts.map(wishOf), onInterest });
       return topics;
     },
   };

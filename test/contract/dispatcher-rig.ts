@@ -10,6 +10,7 @@ import type { EventDraft, LogRecord } from '../../src/domain/event.ts';
 import type { Filter } from '../../src/domain/filter.ts';
 import { matches } from '../../src/domain/filter.ts';
 import type { Cancel, Clock } from '../../src/runtime/clock.ts';
+import { deferred } from '../../src/runtime/deferred.ts';
 import { ShiftClock } from '../support/shift-clock.ts';
 import { until } from '../support/until.ts';
 import { MemoryRows } from './dispatcher-rows.ts';
@@ -27,6 +28,8 @@ export class MemoryFeed implements EventFeed {
   readonly #topics = new Map<string, number>();
   #head = 0;
   floor = 0;
+  /** Where it differs from the floor: one class outlives another. */
+  oldest: number | undefined;
   failReads = 0;
   failsFired = 0;
 
@@ -74,7 +77,7 @@ export class MemoryFeed implements EventFeed {
   }
 
   oldestFor(): number {
-    return this.floor;
+    return this.oldest ?? this.floor;
   }
 
   retentionMsOf(): number {
@@ -165,6 +168,9 @@ export interface Sent extends SendRequest {
   readonly endpointId: string;
   /** Undefined while under way. */
   outcome: OutcomeKind | undefined;
+  /** Counts everything that began or ended, of all requests. */
+  readonly begun: number;
+  ended: number;
 }
 
 export type Answer = OutcomeKind | Partial<Outcome> | Promise<OutcomeKind | Partial<Outcome>>;
@@ -184,23 +190,33 @@ export class ScriptedSender {
   answer: (request: Sent) => Answer = () => 'success';
   maxInFlight = 0;
   #inFlight = 0;
+  #moment = 0;
 
   async send(request: SendRequest, signal: AbortSignal, clock: Clock): Promise<Outcome> {
     const startedAt = clock.now();
     const endpointId = request.url.split('/').at(-1) ?? '';
-    const sent: Sent = { ...request, at: startedAt, endpointId, outcome: undefined };
+    const sent: Sent = {
+      ...request,
+      at: startedAt,
+      endpointId,
+      outcome: undefined,
+      begun: this.#moment++,
+      ended: Infinity,
+    };
     this.sent.push(sent);
     this.#inFlight++;
     this.maxInFlight = Math.max(this.maxInFlight, this.#inFlight);
-    const cut = new Promise<'aborted'>((resolve) => {
-      if (signal.aborted) resolve('aborted');
-      signal.addEventListener('abort', () => resolve('aborted'), { once: true });
-    });
-    const given = await Promise.race([this.answer(sent), cut]);
+    const cut = deferred<'aborted'>();
+    const onAbort = () => cut.resolve('aborted');
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort);
+    const given = await Promise.race([this.answer(sent), cut.promise]);
+    signal.removeEventListener('abort', onAbort);
     this.#inFlight--;
     const over = typeof given === 'string' ? { kind: given } : given;
     const kind = over.kind ?? 'success';
     sent.outcome = kind;
+    sent.ended = this.#moment++;
     const status = statusOf[kind] ?? null;
     const durationMs = Math.max(0, clock.now() - startedAt);
     return { kind, status, response: null, retryAfterMs: null, startedAt, durationMs, ...over };
@@ -239,9 +255,15 @@ export class World implements AsyncDisposable {
 
   /** A process of the relay that has begun to deliver. */
   async start(over: Partial<WebhookDeps> = {}): Promise<Process> {
+    const process = this.launch(over);
+    await process.webhooks.start();
+    return process;
+  }
+
+  /** One that has not begun. */
+  launch(over: Partial<WebhookDeps> = {}): Process {
     const process = new Process(this, over);
     this.#processes.add(process);
-    await process.webhooks.start();
     return process;
   }
 

@@ -64,9 +64,10 @@ describe('a failing head', () => {
     await until(() => world.receivers.accepted().includes('event-3'), { what: 'the other lane' });
     await until(() => world.rows.owed('e1').length === 1);
     expect(world.rows.owed('e1')[0]).toMatchObject({ seq: 1, attempt: 1, spent: 1, claimed: false });
-    await world.pass(5_100, 100);
+    await world.pass(4_500, 500);
+    expect(world.receivers.log()).toEqual(['event-1#1', 'event-3#1']);
+    await world.pass(600, 100);
     await until(() => world.receivers.log().includes('event-1#2'), { what: 'the second try' });
-    expect(world.receivers.accepted()).not.toContain('event-2');
     // The next try would be after the minute: the lane does not wait for that.
     await until(() => world.receivers.accepted().includes('event-2'), { what: 'the lane going on' });
     world.receivers.answer = () => 'success';
@@ -161,13 +162,13 @@ describe('what ends a delivery', () => {
     world.feed.append('b', 5);
     world.clock.jump(61_000);
     world.feed.append('a', 1);
-    world.failDeclares = 1;
+    world.failDeclares = 3;
     await world.start();
     await until(() => world.receivers.accepted().length === 1);
-    await until(() => world.failures.some(({ what }) => what === 'declare'));
-    await world.pass(100);
-    expect(world.rows.at('e1').ackedSeq).toBe(0);
     await world.pass(1_000, 100);
+    expect(world.failures.filter(({ what }) => what === 'declare').length).toBeGreaterThan(1);
+    expect(world.rows.at('e1').ackedSeq).toBe(0);
+    await world.pass(3_000, 250);
     expect(world.told()).toEqual(['relay.gap delivery_expired']);
     expect(world.declared.map(eventOf)[0]).toMatchObject({ events: 10 });
     expect(world.receivers.accepted()).toEqual(['event-11']);

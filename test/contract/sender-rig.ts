@@ -48,9 +48,13 @@ subscribe('undici:request:bodyChunkReceived', (message) => {
   read.bodyBytes += (message as { chunk: Buffer }).chunk.length;
 });
 
-/** Every socket that a sender had, from the side of undici. */
-let sockets: Socket[] = [];
-subscribe('undici:client:connected', (message) => sockets.push((message as { socket: Socket }).socket));
+/** The sockets of every sender, from the side of undici. */
+const sockets = new Set<Socket>();
+subscribe('undici:client:connected', (message) => {
+  const { socket } = message as { socket: Socket };
+  sockets.add(socket);
+  socket.once('close', () => sockets.delete(socket));
+});
 
 export interface SenderRig {
   readonly clock: ShiftClock;
@@ -76,7 +80,6 @@ export function senderRig(): SenderRig {
     clock = new ShiftClock();
     caller = new AbortController();
     senders = [];
-    sockets = [];
   });
 
   afterEach(async () => {
@@ -94,7 +97,7 @@ export function senderRig(): SenderRig {
       return caller;
     },
     get openSockets() {
-      return sockets.filter((socket) => !socket.closed).length;
+      return sockets.size;
     },
     start(deps = {}) {
       const sender = createSender({ guard: guard(), clock, userAgent, ...deps });

@@ -9,7 +9,7 @@ beforeAll(() => place.open());
 afterAll(() => place.close());
 
 const healthy = 100;
-const rounds = 40;
+const rounds = 15;
 /** Below this a ratio says nothing: it is the timer's and the scheduler's own noise. Milliseconds. */
 const noiseMs = 25;
 

@@ -185,7 +185,7 @@ describe('a receiver that fails for days', () => {
       const passUntil = (at: number) =>
         passing(world, async () => world.clock.now() >= at || (await isDisabled()), {
           what: 'days to pass',
-          stepMs: hourMs / 4,
+          stepMs: hourMs,
           timeoutMs: 60_000,
         });
       await passUntil(days(2));
@@ -219,7 +219,7 @@ describe('a restart', () => {
     send(10);
     await receiver.got(41);
     await expectComplete(world, service, receiver);
-    expect(receiver.requests).toHaveLength(41);
+    expect(receiver.requests).toHaveLength(receiver.ids.length);
     expect(receiver.requests.every(({ attempt }) => attempt === 1)).toBe(true);
     expect((await world.endpoint(service, endpointId)).state).toBe('healthy');
   });

@@ -136,7 +136,7 @@ it('loses nothing and marks every repetition, however often it is killed', { tim
     },
     { what: 'everything that was committed', timeoutMs: 60_000 },
   );
-  expect(receiver.unraised).toEqual([]);
+  expect(receiver.unmarked).toEqual([]);
   expect(receiver.requests.every(({ verified }) => verified)).toBe(true);
   const committed = new Set(await log());
   expect(logged.filter((id) => committed.has(id)).length).toBeGreaterThan((kills * eventsPerLife) / 4);

@@ -178,7 +178,10 @@ describe('order', () => {
     await passing(world, () => later.every((id) => receiver.accepted.includes(id)), { what: 'the lane' });
     expect(receiver.accepted).not.toContain(head);
     expect(await world.endpoint(service, endpointId)).toMatchObject({ waiting: 1, state: 'healthy' });
-    const [waiting] = await world.attempts(service, `endpoint=${endpointId}&state=retrying`);
+    const waiting = await until(
+      async () => (await world.attempts(service, `endpoint=${endpointId}&state=retrying`))[0],
+      { what: 'the history' },
+    );
     expect(waiting).toMatchObject({ event_id: head, state: 'retrying', status: 500 });
     mended = true;
     await expectComplete(world, service, receiver, { ordered: false });

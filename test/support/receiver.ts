@@ -97,13 +97,15 @@ export class Receiver implements AsyncDisposable {
     });
   }
 
-  /** Every event whose attempts do not strictly rise: what must never be. */
-  get unraised(): string[] {
-    const last = new Map<string, number>();
+  /** Requests that repeat an event under a number it had before, or as if it were new: what must never be. */
+  get unmarked(): string[] {
+    const numbers = new Map<string, Set<number>>();
     const wrong: string[] = [];
     for (const { id, attempt } of this.requests) {
-      if (attempt <= (last.get(id) ?? 0)) wrong.push(`${id} attempt ${attempt}`);
-      last.set(id, Math.max(attempt, last.get(id) ?? 0));
+      const before = numbers.get(id) ?? new Set();
+      numbers.set(id, before);
+      if (before.has(attempt) || (before.size > 0 && attempt === 1)) wrong.push(`${id} attempt ${attempt}`);
+      before.add(attempt);
     }
     return wrong;
   }

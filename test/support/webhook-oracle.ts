@@ -57,7 +57,7 @@ export async function expectComplete(
   await passing(world, complete, { what: 'everything in the log to be accepted' });
   const log = await world.log(service);
   expect(receiver.accepted.filter((id) => !log.some((event) => event.id === id))).toEqual([]);
-  expect(receiver.unraised).toEqual([]);
+  expect(receiver.unmarked).toEqual([]);
   expect(receiver.requests.filter(({ verified }) => verified === false)).toEqual([]);
   for (const { body, event } of receiver.requests) {
     expect(JSON.parse(body)).toEqual(log.find(({ id }) => id === event.id));

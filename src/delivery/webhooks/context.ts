@@ -15,7 +15,7 @@ import type {
   WebhookObserver,
 } from './ports.ts';
 
-export interface WebhookContext extends Omit<WebhookDeps, 'onChange' | 'observer'> {
+export interface WebhookContext extends Omit<WebhookDeps, 'onChange'> {
   readonly observer: WebhookObserver;
   readonly turns: Turns;
   readonly positions: Positions<EndpointPosition>;
@@ -33,6 +33,8 @@ export interface Delivery extends LaneItem {
   readonly isOwed: boolean;
   readonly spent: number;
   readonly bornAt: number;
+  /** As the row has it. */
+  readonly blocksUntil: number | null;
 }
 
 /** A delivery and the lane that it left and is still in flight in. */

@@ -26,6 +26,12 @@ export interface BookDeps {
   ask(): void;
 }
 
+/** Whether the whole endpoint is left alone after a try, and until when. */
+export interface Rest {
+  readonly until: number | null;
+  readonly isCircuitOpen: boolean;
+}
+
 type Ended = Pick<AttemptRecord, 'state' | 'outcome' | 'nextAt'>;
 
 /** The lanes of a replay are its own: it neither holds up what is live nor another replay. */
@@ -56,21 +62,27 @@ export class DeliveryBook {
     const { seq, receivedAt: bornAt } = record;
     const key = { endpointId: this.#endpoint.id, seq, run: '' };
     this.window.begin(seq);
-    this.lanes.add(this.#laneOf('', record), { key, seq, attempt, record, isOwed: false, spent: 0, bornAt });
-  }
-
-  /** Claimed from the retry set. */
-  addOwed({ endpointId, seq, run, attempt, spent, bornAt }: OwedDelivery, record: OutRecord): void {
-    const key = { endpointId, seq, run };
-    this.lanes.addFirst(this.#laneOf(run, record), {
+    this.lanes.add(this.#laneOf('', record), {
       key,
       seq,
       attempt,
       record,
-      isOwed: true,
-      spent,
+      isOwed: false,
+      spent: 0,
       bornAt,
+      blocksUntil: null,
     });
+  }
+
+  /** A claimed delivery, ready to be sent beside the lanes; or to be added to its own. */
+  owed({ endpointId, seq, run, ...delivery }: OwedDelivery, record: OutRecord): Taken {
+    const key = { endpointId, seq, run };
+    const lane = this.#laneOf(run, record);
+    return { lane, item: { ...delivery, key, seq, record, isOwed: true } };
+  }
+
+  addOwed({ lane, item }: Taken): void {
+    this.lanes.addFirst(lane, item);
   }
 
   /** Claimed from the retry set, and no longer in the log. */
@@ -92,12 +104,12 @@ export class DeliveryBook {
     this.#lose({ lane, item }, 'delivery_expired');
   }
 
-  /** A try has ended. `restUntil`: until when the endpoint rests, if it does. */
-  ended({ lane, item }: Taken, outcome: Outcome, verdict: Verdict, restUntil: number | null): void {
+  /** A try has ended. */
+  ended({ lane, item }: Taken, outcome: Outcome, verdict: Verdict, rest: Rest): void {
     this.#tell(namedIn(item), { ...verdict, outcome: outcome.kind }, outcome);
     if (verdict.resend) this.lanes.putBack(lane, item);
     else if (verdict.state === 'delivered') this.#delivered({ lane, item });
-    else if (verdict.state === 'retrying') this.#owe({ lane, item }, verdict, restUntil);
+    else if (verdict.state === 'retrying') this.#owe({ lane, item }, verdict, rest);
     else this.#lose({ lane, item }, verdict.state === 'failed' ? 'delivery_failed' : 'delivery_expired');
   }
 
@@ -116,22 +128,25 @@ export class DeliveryBook {
     else this.#settle(item.seq);
   }
 
-  #owe({ lane, item }: Taken, verdict: Verdict, restUntil: number | null): void {
+  #owe({ lane, item }: Taken, verdict: Verdict, rest: Rest): void {
     const { clock, parks, settlements } = this.#deps.context;
     const { key, attempt, bornAt } = item;
     const now = clock.now();
     const { spent } = verdict;
     const nextAt = verdict.nextAt ?? now;
-    const blocksUntil = this.lanes.failed(lane, now, nextAt, restUntil);
-    const next = { spent, nextAt, blocksUntil };
+    const until = this.lanes.failed(lane, now, nextAt, rest.until);
     if (item.isOwed) {
-      this.#blockAndGoOn({ lane, item }, blocksUntil);
-      settlements.add({ ...key, next }, () => this.#released(nextAt));
+      // While the circuit is open a block holds up nobody; it neither ends nor is forgotten.
+      const isKept = until === null && rest.isCircuitOpen;
+      const blocksUntil = isKept ? item.blocksUntil : until;
+      if (isKept) this.lanes.done(lane);
+      else this.#blockAndGoOn({ lane, item }, until);
+      settlements.add({ ...key, next: { spent, nextAt, blocksUntil } }, () => this.#released(nextAt));
       return;
     }
     // The lane waits until the row is durable: only then may anything pass.
-    parks.add({ ...key, ...next, attempt, bornAt }, () => {
-      this.#blockAndGoOn({ lane, item }, blocksUntil);
+    parks.add({ ...key, attempt, spent, nextAt, blocksUntil: until, bornAt }, () => {
+      this.#blockAndGoOn({ lane, item }, until);
       this.#deps.parked(nextAt);
       this.#settle(item.seq);
     });

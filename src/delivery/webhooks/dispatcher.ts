@@ -63,7 +63,6 @@ export class Dispatcher {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#cancelReRead?.();
-    await this.#reading;
     await Promise.all([...this.#runners.values()].map((runner) => runner.stop()));
   }
 
@@ -94,6 +93,7 @@ export class Dispatcher {
         if (runner.serviceAccountId === serviceAccountId) cut(runner);
       }
     }
+    if (what === 'removed') this.#budgets.delete(serviceAccountId);
     this.#areAllStale = true;
     void this.#readSoon();
   }

@@ -67,7 +67,8 @@ export class EndpointHealthKeeper {
   /** Resolves when what is to be remembered is saved, or at `stop`. */
   saved(): Promise<void> {
     if (this.#stopped || (!this.#isDirty && !this.#isSaving)) return Promise.resolve();
-    if (this.#failures === 0) this.#saveSoon(0);
+    // Not once more than needed: a second save could undo what somebody enabled after the first.
+    if (this.#isDirty && this.#failures === 0) this.#saveSoon(0);
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 

@@ -5,16 +5,16 @@ import { Alarm } from '../alarm.ts';
 import type { Turn } from '../turns.ts';
 import type { ServiceBudget } from './budget.ts';
 import type { Taken, WebhookContext } from './context.ts';
-import { DeliveryBook } from './delivery-book.ts';
+import type { DeliveryBook, Rest } from './delivery-book.ts';
 import { EndpointHealthKeeper } from './endpoint-health.ts';
 import { openEndpoint } from './endpoint-start.ts';
 import type { EndpointStart } from './endpoint-start.ts';
+import { createWork } from './endpoint-work.ts';
+import type { EndpointWork } from './endpoint-work.ts';
 import { Flights } from './flights.ts';
 import { mayTry, nextTryAt } from './health.ts';
-import { LiveReader } from './live-reader.ts';
 import type { Outcome } from './outcome.ts';
 import type { EndpointPosition, EndpointRow } from './ports.ts';
-import { RetryFeeder } from './retry-feeder.ts';
 import { ServiceEvents } from './service-events.ts';
 import { SigningSecrets } from './live-secrets.ts';
 import { isExpired, judge, maxPauseMs } from './verdict.ts';
@@ -23,14 +23,6 @@ import { isExpired, judge, maxPauseMs } from './verdict.ts';
 const perTurn = 32;
 /** Owed deliveries in hand: enough to keep every request busy while the next are claimed. */
 const minHeld = 16;
-
-/** What exists from the moment on that the row is open. */
-interface Work {
-  readonly book: DeliveryBook;
-  readonly reader: LiveReader;
-  readonly feeder: RetryFeeder;
-  readonly start: EndpointStart;
-}
 
 export class EndpointRunner implements Turn {
   readonly id: string;
@@ -47,7 +39,7 @@ export class EndpointRunner implements Turn {
   readonly #ask = (): void => this.#context.turns.ask(this);
   readonly #ending = new AbortController();
   #row: EndpointRow;
-  #work: Work | undefined;
+  #work: EndpointWork | undefined;
   #restUntil = 0;
   /** The highest position that was sent from the log. */
   #sentSeq = 0;
@@ -97,9 +89,10 @@ export class EndpointRunner implements Turn {
 
   /** Somebody enabled it while it was at work: the waiting for a probe is over. */
   enabled({ health }: EndpointRow): void {
+    const { state, since } = this.#health.current;
     this.#health.reset(health);
     this.#restUntil = 0;
-    this.#work?.book.lanes.extendBlocks(this.#context.clock.now());
+    if (state === 'open') this.#work?.book.lanes.extendBlocks(this.#context.clock.now(), since);
     this.#ask();
   }
 
@@ -143,7 +136,7 @@ export class EndpointRunner implements Turn {
 
   async #live(): Promise<void> {
     const { signal } = this.#ending;
-    const start = await openEndpoint(this.#context, this.id, signal);
+    const start = await openEndpoint(this.#context, this.#row, signal);
     if (!start) {
       this.#ending.abort();
       this.abandon();
@@ -159,27 +152,10 @@ export class EndpointRunner implements Turn {
     await this.#finish(work);
   }
 
-  #begin(start: EndpointStart): Work {
-    const context = this.#context;
-    const events = this.#events;
+  #begin(start: EndpointStart): EndpointWork {
     const ask = this.#ask;
-    const moved = () => context.positions.mark(this.id, () => this.#position(work, true));
-    const book = new DeliveryBook(
-      {
-        context,
-        events,
-        moved,
-        parked: (nextAt) => feeder.note(nextAt),
-        released: (nextAt) => feeder.released(nextAt),
-        ask,
-      },
-      this.#row,
-      start.ackedSeq,
-    );
-    for (const { lane, key, until } of start.blocks) book.lanes.block(lane, key, until);
-    const reader = new LiveReader({ context, book, events, ask, moved }, this.#row, start);
-    const feeder = new RetryFeeder({ context, endpointId: this.id, book, ask }, start.nextDue);
-    const work: Work = { book, reader, feeder, start };
+    const moved = () => this.#context.positions.mark(this.id, () => this.#position(work, true));
+    const work = createWork(this.#context, this.#events, { row: this.#row, start, ask, moved });
     this.#work = work;
     // Takes the place of a clean end that could not be saved yet.
     moved();
@@ -187,7 +163,7 @@ export class EndpointRunner implements Turn {
     return work;
   }
 
-  async #finish(work: Work): Promise<void> {
+  async #finish(work: EndpointWork): Promise<void> {
     const { turns, parks, settlements, positions } = this.#context;
     work.reader.end();
     turns.withdraw(this);
@@ -202,7 +178,7 @@ export class EndpointRunner implements Turn {
     await positions.saveNow(this.id, this.#position(work, false));
   }
 
-  #position({ book, start }: Work, open: boolean): EndpointPosition {
+  #position({ book, start }: EndpointWork, open: boolean): EndpointPosition {
     const ackedSeq = book.window.low();
     return { endpointId: this.id, ackedSeq, sentSeq: Math.max(start.mark, this.#sentSeq, ackedSeq), open };
   }
@@ -212,7 +188,14 @@ export class EndpointRunner implements Turn {
     return now < this.#restUntil && this.#restUntil - now <= maxPauseMs;
   }
 
-  #sendAsHealthAllows(work: Work, now: number): void {
+  #restAt(now: number): Rest {
+    const { state, probeAt } = this.#health.current;
+    const isCircuitOpen = state === 'open';
+    const until = Math.max(this.#isResting(now) ? this.#restUntil : 0, isCircuitOpen ? (probeAt ?? 0) : 0);
+    return { until: until > now ? until : null, isCircuitOpen };
+  }
+
+  #sendAsHealthAllows(work: EndpointWork, now: number): void {
     const { concurrency } = this.#row.settings;
     switch (mayTry(this.#health.current, now)) {
       case 'no':
@@ -226,7 +209,7 @@ export class EndpointRunner implements Turn {
     }
   }
 
-  #sendReady({ book }: Work, now: number): void {
+  #sendReady({ book }: EndpointWork, now: number): void {
     for (let left = perTurn; this.#flights.count < this.#row.settings.concurrency; left--) {
       if (left === 0) {
         this.#ask();
@@ -239,30 +222,24 @@ export class EndpointRunner implements Turn {
     }
   }
 
-  /** One try and no second one beside it: what is owed longest if anything is, else what comes next. */
-  #probe({ book, feeder }: Work, now: number): void {
-    if (this.#flights.count > 0) return;
-    if (feeder.held === 0) feeder.fill(now, 1);
-    if (feeder.isBusy || !this.#budget.hasRoom(this.#ask)) return;
-    const taken = this.#pickProbe(book, now);
-    if (taken) this.#send(taken, true, now);
-  }
-
-  #pickProbe(book: DeliveryBook, now: number): Taken | undefined {
-    const passedOver: Taken[] = [];
-    let found: Taken | undefined;
-    for (
-      let taken = book.lanes.next(now);
-      taken && !found;
-      taken = found ? undefined : book.lanes.next(now)
-    ) {
+  /**
+   * One try and no second one beside it: what is owed longest if anything is, past the lanes, since nothing else is under
+   * way and their blocks are to hold until the circuit closes; else what comes next.
+   */
+  #probe({ book, feeder }: EndpointWork, now: number): void {
+    if (this.#flights.count > 0 || !this.#budget.hasRoom(this.#ask)) return;
+    for (;;) {
+      let taken = feeder.takeProbe();
+      if (!taken) {
+        feeder.fillProbe(now);
+        if (feeder.isBusy) return;
+        taken = book.lanes.next(now);
+      }
+      if (!taken) return;
       if (this.#expired(book, taken, now)) continue;
-      if (taken.item.isOwed) found = taken;
-      else passedOver.push(taken);
+      this.#send(taken, true, now);
+      return;
     }
-    found ??= passedOver.shift();
-    for (const { lane, item } of passedOver) book.lanes.putBack(lane, item);
-    return found;
   }
 
   #expired(book: DeliveryBook, taken: Taken, now: number): boolean {
@@ -299,13 +276,13 @@ export class EndpointRunner implements Turn {
     if (verdict.pauseUntil !== null) this.#restUntil = Math.max(this.#restUntil, verdict.pauseUntil);
     const isCutOff = outcome.kind === 'aborted' && this.isEnding;
     if (isCutOff || verdict.disable) book.left(taken, outcome, verdict);
-    else book.ended(taken, outcome, verdict, this.#isResting(now) ? this.#restUntil : null);
+    else book.ended(taken, outcome, verdict, this.#restAt(now));
     if (change === 'recovered') book.lanes.extendBlocks(now, openedAt);
     if (change === 'disabled') this.#ending.abort();
     this.#ask();
   }
 
-  #setAlarm({ book, feeder }: Work, now: number): void {
+  #setAlarm({ book, feeder }: EndpointWork, now: number): void {
     const health = this.#health.current;
     const dates = [this.#restUntil, nextTryAt(health), book.lanes.nextChangeAt(), feeder.nextAt];
     this.#alarm.setFor(Math.min(...dates.filter((at) => at > now)));

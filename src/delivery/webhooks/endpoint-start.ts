@@ -5,7 +5,7 @@ import { pause } from '../../runtime/clock.ts';
 import type { WebhookContext } from './context.ts';
 import { laneNameOf } from './delivery-book.ts';
 import type { BlockKey } from './lanes.ts';
-import type { OpenedEndpoint } from './ports.ts';
+import type { EndpointRow, OpenedEndpoint } from './ports.ts';
 
 const retryShape = { firstMs: 500, maxMs: 10_000 };
 
@@ -21,12 +21,12 @@ type StartContext = Pick<WebhookContext, 'rows' | 'feed' | 'clock' | 'positions'
 /** Undefined when the endpoint is gone, or the signal has aborted. Never rejects. */
 export async function openEndpoint(
   context: StartContext,
-  endpointId: string,
+  row: EndpointRow,
   signal: AbortSignal,
 ): Promise<EndpointStart | undefined> {
   for (let attempt = 1; !signal.aborted; attempt++) {
     try {
-      return await open(context, endpointId);
+      return await open(context, row);
     } catch (error) {
       context.observer.failed?.('open', error);
       await pause(context.clock, backOffMs(attempt, retryShape, 1), signal);
@@ -35,22 +35,25 @@ export async function openEndpoint(
   return undefined;
 }
 
-async function open(context: StartContext, endpointId: string): Promise<EndpointStart | undefined> {
+async function open(context: StartContext, row: EndpointRow): Promise<EndpointStart | undefined> {
+  const { id: endpointId } = row;
   const { rows, feed, positions } = context;
   // What an earlier run of this endpoint still has to save must not land after this one has begun.
   await positions.flush();
   const opened = await rows.open(endpointId, feed.head());
   if (!opened) return undefined;
   const parked = await rows.parkedAfter(endpointId, opened.ackedSeq);
-  const blocks = await blocksOf(context, endpointId);
+  const blocks = await blocksOf(context, row);
   return { ...opened, parked, blocks, nextDue: await rows.nextDue(endpointId) };
 }
 
 async function blocksOf(
   { rows, feed, clock, laneNames }: StartContext,
-  endpointId: string,
+  { id, health }: EndpointRow,
 ): Promise<EndpointStart['blocks']> {
-  const owed = await rows.blocking(endpointId, clock.now());
+  // A circuit that closes brings back the blocks that held when it opened.
+  const at = health.state === 'open' ? Math.min(health.since, clock.now()) : clock.now();
+  const owed = await rows.blocking(id, at);
   if (owed.length === 0) return [];
   const records = await feed.at([...new Set(owed.map(({ seq }) => seq))].toSorted((a, b) => a - b));
   const bySeq = new Map(records.map((record) => [record.seq, record]));

@@ -1,5 +1,6 @@
 // The requests of one endpoint that are under way: how many, when the last has ended, and how they are cut off. It knows
 // nothing of what they carry.
+import { setMaxListeners } from 'node:events';
 import type { ServiceBudget } from './budget.ts';
 import type { Outcome } from './outcome.ts';
 import type { Sender, SendRequest } from './ports.ts';
@@ -14,6 +15,8 @@ export class Flights {
   constructor(sender: Sender, budget: ServiceBudget) {
     this.#sender = sender;
     this.#budget = budget;
+    // One listener for each request under way, however many that are.
+    setMaxListeners(0, this.#cut.signal);
   }
 
   get count(): number {

@@ -77,8 +77,8 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
   };
 }
 
-function contextOf({ onChange: _, observer = {}, ...deps }: WebhookDeps): WebhookContext {
-  const { rows, clock, keepAttemptsMs } = deps;
+function contextOf(deps: WebhookDeps): WebhookContext {
+  const { rows, clock, keepAttemptsMs, observer = {} } = deps;
   return {
     ...deps,
     observer,

@@ -18,9 +18,9 @@ export interface LiveReaderDeps {
   readonly book: DeliveryBook;
   readonly events: ServiceEvents;
   /** Read again, by and by. */
-  ask(): void;
+  readonly ask: () => void;
   /** The cursor may have moved. */
-  moved(): void;
+  readonly moved: () => void;
 }
 
 export class LiveReader {
@@ -68,11 +68,12 @@ export class LiveReader {
 
   /** One read, if there is room for it. */
   read(): void {
-    const room = maxUnsettled - this.#deps.book.window.size;
-    if (this.#isDeclaring || room < perRead) return;
-    const filter = this.#filter();
+    const { feed } = this.#deps.context;
     const after = this.#position;
-    this.#walk.read(after, filter, () => this.#deps.context.feed.read(after, filter, perRead));
+    const room = maxUnsettled - this.#deps.book.window.size;
+    if (this.#isDeclaring || room < perRead || after >= feed.head()) return;
+    const filter = this.#filter();
+    this.#walk.read(after, filter, () => feed.read(after, filter, perRead));
   }
 
   end(): void {

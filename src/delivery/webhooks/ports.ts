@@ -99,7 +99,10 @@ export interface WebhookRows {
   savePositions(positions: readonly EndpointPosition[]): Promise<void>;
   /** Passed over when the endpoint is gone, or is disabled. */
   saveHealth(endpointId: string, health: EndpointHealth): Promise<void>;
-  /** Adds to the retry set, in one statement. A row that is there already keeps the higher `attempt` and stays otherwise. */
+  /**
+   * Adds to the retry set, in one statement. A row that is there already keeps the higher `attempt` and stays otherwise;
+   * endpoints that are gone are passed over, since one statement carries what several are owed.
+   */
   park(deliveries: readonly OwedDelivery[]): Promise<void>;
   /** What the cursor passed (`run` '') and is still owed, behind `after`: not to be sent a second time from the log. */
   parkedAfter(endpointId: string, after: number): Promise<number[]>;
@@ -115,7 +118,7 @@ export interface WebhookRows {
    * answer carries the raised number. Also raises the endpoint's own.
    */
   claim(endpointId: string, now: number, limit: number): Promise<OwedDelivery[]>;
-  /** All in one statement. No longer claimed, or gone. */
+  /** All in one statement. No longer claimed, or gone. Rows that are gone are passed over. */
   settle(settlements: readonly Settlement[]): Promise<void>;
   /**
    * Adds a replay: one row per position, due at `now`, with the highest attempt number that any sending of the event to

@@ -1,7 +1,7 @@
 // Takes what is due from the retry set of one endpoint, a bounded number at a time, and loads the events from the log. It
 // loses nothing to a database that is away, and sends nothing.
 import { backOffMs } from '../../domain/back-off.ts';
-import type { WebhookContext } from './context.ts';
+import type { Taken, WebhookContext } from './context.ts';
 import type { DeliveryBook } from './delivery-book.ts';
 import type { OwedDelivery } from './ports.ts';
 
@@ -12,7 +12,7 @@ const writesFailingMs = 500;
 export interface RetryFeederDeps {
   readonly context: Pick<WebhookContext, 'rows' | 'feed' | 'clock' | 'observer' | 'parks' | 'settlements'>;
   readonly endpointId: string;
-  readonly book: Pick<DeliveryBook, 'addOwed' | 'missing'>;
+  readonly book: Pick<DeliveryBook, 'owed' | 'addOwed' | 'missing'>;
   /** Something arrived, or there may be more to claim. */
   ask(): void;
 }
@@ -25,10 +25,13 @@ export class RetryFeeder {
   /** Claimed, and neither gone nor owed again. */
   #held = 0;
   #unloaded: readonly OwedDelivery[] = [];
+  /** The next that is loaded is a probe, and goes into no lane; the one that was. */
+  #wantsProbe = false;
+  #probe: Taken | undefined;
   #isBusy = false;
   #failures = 0;
   #waitUntil = 0;
-  /** A claim failed and may have taken something all the same: it has to be taken back. */
+  /** A claim failed and may have taken something all the same, which no row counts as due: it has to be taken back. */
   #isDoubtful = false;
   #ended = false;
   #idle: (() => void)[] = [];
@@ -38,17 +41,14 @@ export class RetryFeeder {
     this.#nextDue = nextDue ?? Infinity;
   }
 
-  get held(): number {
-    return this.#held;
-  }
-
   get isBusy(): boolean {
     return this.#isBusy;
   }
 
   /** When there is something to do that only time brings; Infinity if there is not. */
   get nextAt(): number {
-    return Math.max(this.#nextDue, this.#waitUntil);
+    const hasWork = this.#isDoubtful || this.#unloaded.length > 0;
+    return hasWork ? this.#waitUntil : Math.max(this.#nextDue, this.#waitUntil);
   }
 
   /** A delivery is owed and due then. */
@@ -71,15 +71,34 @@ export class RetryFeeder {
 
   /** Claims what is due while fewer than `limit` are held. What it gets is in the book at the next `ask`. */
   fill(now: number, limit: number): void {
+    this.#wantsProbe = false;
+    const probe = this.takeProbe();
+    if (probe) this.#deps.book.addOwed(probe);
+    this.#advance(now, limit - this.#held);
+  }
+
+  /** Claims the one that is due the longest, to be taken as a probe at the next `ask`, whatever else is held. */
+  fillProbe(now: number): void {
+    this.#wantsProbe = true;
+    this.#advance(now, 1);
+  }
+
+  takeProbe(): Taken | undefined {
+    const probe = this.#probe;
+    this.#probe = undefined;
+    return probe;
+  }
+
+  #advance(now: number, count: number): void {
     if (this.#isBusy || this.#ended || now < this.#waitUntil) return;
     if (this.#unloaded.length > 0) {
       this.#work(() => this.#load());
       return;
     }
-    if (this.#nextDue > now || this.#held >= limit || (this.#isDoubtful && this.#held > 0)) return;
+    if (count <= 0 || (this.#isDoubtful ? this.#held > 0 : this.#nextDue > now)) return;
     const { parks, settlements } = this.#deps.context;
     if (parks.isFailing || settlements.isFailing) this.#waitUntil = now + writesFailingMs;
-    else this.#work(() => this.#claim(now, limit - this.#held));
+    else this.#work(() => this.#claim(now, count));
   }
 
   /** Claims nothing any more; resolves when no claim is under way. */
@@ -141,8 +160,9 @@ export class RetryFeeder {
     const bySeq = new Map(records.map((record) => [record.seq, record]));
     for (const delivery of owed) {
       const record = bySeq.get(delivery.seq);
-      if (record) book.addOwed(delivery, record);
-      else book.missing(delivery);
+      if (!record) book.missing(delivery);
+      else if (this.#wantsProbe && !this.#probe) this.#probe = book.owed(delivery, record);
+      else book.addOwed(book.owed(delivery, record));
     }
   }
 }
