@@ -1,4 +1,4 @@
-// Every error that the client throws. None ever carries a secret: no headers, no request bodies, no query of a URL.
+// Every error that the client throws. None ever shows a secret: no headers, no request bodies, no query of a URL.
 import type { CloseAdvice } from '../protocol/index.ts';
 
 export interface FieldError {
@@ -81,18 +81,41 @@ export class RelayProtocolError extends Error {
   }
 }
 
-/** An interest that was to be active was refused, taken away, or is still undecided when the time was up. */
+/**
+ * An interest that was to be active was refused, taken away, or is still undecided when the time was up, or, with a `cause`,
+ * when asking again failed.
+ */
 export class RelayInterestError extends Error {
   override readonly name = 'RelayInterestError';
   readonly interestId: string;
   readonly state: string;
   readonly reason: string | null;
+  // Neither logged nor enumerated with the error.
+  readonly #webhookSecret: string | undefined;
 
-  constructor(interest: { id: string; event_type: string; state: string; reason: string | null }) {
-    super(`interest in ${interest.event_type} is ${interest.state}: ${interest.reason ?? 'no reason given'}`);
+  constructor(
+    interest: {
+      id: string;
+      event_type: string;
+      state: string;
+      reason: string | null;
+      webhook_secret?: string | undefined;
+    },
+    options?: ErrorOptions,
+  ) {
+    super(
+      `interest in ${interest.event_type} is ${interest.state}: ${interest.reason ?? 'no reason given'}`,
+      options,
+    );
     this.interestId = interest.id;
     this.state = interest.state;
     this.reason = interest.reason;
+    this.#webhookSecret = interest.webhook_secret;
+  }
+
+  /** Of the endpoint that the failed call made all the same, and that stays: no other call is told it. */
+  get webhookSecret(): string | undefined {
+    return this.#webhookSecret;
   }
 
   shouldRetry(): boolean {

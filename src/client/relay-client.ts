@@ -67,7 +67,10 @@ export interface Interests {
    * call that makes a webhook endpoint is told its `webhook_secret`, and no other one is: keep it.
    */
   create(wish: CreateInterestBody, options?: { waitSeconds?: number }): Promise<CreatedInterest>;
-  /** Creates it if it is missing and resolves when it is active; rejects with RelayInterestError when it will not be. */
+  /**
+   * Creates it if it is missing and resolves when it is active; rejects with RelayInterestError when it will not be. That
+   * error has the `webhookSecret` if the call made an endpoint.
+   */
   ensure(wish: CreateInterestBody, options?: { withinMs?: number }): Promise<CreatedInterest>;
   list(): Promise<InterestView[]>;
   get(id: string): Promise<InterestView>;
@@ -193,14 +196,18 @@ function interests(http: Http, clock: ClientClock): Interests {
     create,
     async ensure(wish, { withinMs = ensureWithinMs } = {}) {
       const deadline = clock.now() + withinMs;
-      let secret: string | undefined;
+      let known: CreatedInterest | undefined;
       for (;;) {
         const leftSeconds = Math.max(0, deadline - clock.now()) / 1_000;
-        const interest = await create(wish, { waitSeconds: Math.min(maxWaitSeconds, leftSeconds) });
+        const waitSeconds = Math.min(maxWaitSeconds, leftSeconds);
+        const answer = await create(wish, { waitSeconds }).catch((cause: unknown) => {
+          throw known?.webhook_secret === undefined ? cause : new RelayInterestError(known, { cause });
+        });
         // Only the call that created it is told the secret.
-        secret ??= interest.webhook_secret;
-        if (interest.state === 'active') return secret ? { ...interest, webhook_secret: secret } : interest;
-        if (interest.state !== 'pending' || clock.now() >= deadline) throw new RelayInterestError(interest);
+        const secret = known?.webhook_secret ?? answer.webhook_secret;
+        known = secret === undefined ? answer : { ...answer, webhook_secret: secret };
+        if (known.state === 'active') return known;
+        if (known.state !== 'pending' || clock.now() >= deadline) throw new RelayInterestError(known);
       }
     },
     list: () => http.list(path, interestView, { query: { limit: 1_000 } }),

@@ -2,7 +2,6 @@
 // nothing; what it may refuse is asked before anything is stored.
 import { refuseUnechoed } from './challenge.ts';
 import { fieldRefusal } from './parse.ts';
-import type { EndpointRow } from './port-webhooks.ts';
 import type { HttpDeps } from './port.ts';
 
 export interface WebhookWish {
@@ -21,30 +20,14 @@ export async function admitWebhook(
   wish: WebhookWish,
   existing: readonly { topicId: string; endpointId: string | null }[],
 ): Promise<string | undefined> {
-  const endpoint = await endpointOf(deps, wish);
-  const known = ({ topicId, endpointId }: { topicId: string; endpointId: string | null }) =>
-    endpointId === endpoint?.id && topicId === wish.topicId;
-  if (endpoint && existing.some(known)) return undefined;
+  const endpointId = await deps.store.endpoints.idOf(wish.serviceAccountId, wish.url);
+  const known = (row: { topicId: string; endpointId: string | null }) =>
+    row.endpointId === endpointId && row.topicId === wish.topicId;
+  if (endpointId !== undefined && existing.some(known)) return undefined;
   const verdict = await deps.webhooks.checkUrl(wish.url);
   if (!verdict.ok) throw fieldRefusal('webhook_url', verdict.message, 'egress_refused');
-  if (endpoint || !deps.webhookChallenge) return undefined;
+  if (endpointId !== undefined || !deps.webhookChallenge) return undefined;
   const secret = deps.newWebhookSecret();
   refuseUnechoed(await deps.webhooks.challenge(wish.url, secret), 'webhook_url');
   return secret;
-}
-
-const pageSize = 1000;
-
-/** The service's endpoint for the URL. Services have few. */
-async function endpointOf(
-  deps: HttpDeps,
-  { serviceAccountId, url }: WebhookWish,
-): Promise<EndpointRow | undefined> {
-  let after: string | undefined;
-  for (;;) {
-    const rows = await deps.store.endpoints.list(serviceAccountId, { limit: pageSize, after });
-    const found = rows.find((row) => row.url === url);
-    if (found || rows.length < pageSize) return found;
-    after = rows.at(-1)?.id;
-  }
 }

@@ -6,11 +6,26 @@ import type { Filter } from '../domain/filter.ts';
 const countReads = 10;
 const countPage = 1000;
 
-export async function behind(feed: EventFeed, filter: Filter, ackedSeq: number): Promise<number> {
+/** How many reads of the database are left for all that one answer shows; an endpoint that is not far behind needs none. */
+export interface ReadBudget {
+  reads: number;
+}
+
+/** A second or two of reading. */
+export const readBudget = (): ReadBudget => ({ reads: 50 });
+
+export async function behind(
+  feed: EventFeed,
+  filter: Filter,
+  ackedSeq: number,
+  budget: ReadBudget = readBudget(),
+): Promise<number> {
   let position = ackedSeq;
   let count = 0;
-  for (let reads = 0; reads < countReads && position < feed.head(); reads += 1) {
-    const { records, through } = await feed.read(position, filter, countPage);
+  for (let reads = 0; reads < countReads && budget.reads > 0 && position < feed.head(); reads += 1) {
+    const page = feed.read(position, filter, countPage);
+    if (page instanceof Promise) budget.reads -= 1;
+    const { records, through } = await page;
     count += records.length;
     if (through <= position) return count;
     position = through;

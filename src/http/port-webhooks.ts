@@ -27,6 +27,8 @@ export interface EndpointStore {
   /** In the order of ids, beginning behind `after`. */
   list(serviceAccountId: string, page: { limit: number; after?: string | undefined }): Promise<EndpointRow[]>;
   get(serviceAccountId: string, id: string): Promise<EndpointRow | undefined>;
+  /** Of the endpoint for that URL, in the spelling that is stored. */
+  idOf(serviceAccountId: string, url: string): Promise<string | undefined>;
   update(serviceAccountId: string, id: string, change: EndpointChange): Promise<EndpointRow | undefined>;
   /** The secret before this one goes on signing for the grace. */
   rotateSecret(
@@ -93,7 +95,7 @@ export interface HttpWebhooks {
   challenge(url: string, secret: string): Promise<Challenged>;
   /** Sends a challenge to a known endpoint, also while it is disabled. Undefined: it is gone, or nothing can be signed. */
   challengeEndpoint(endpointId: string): Promise<Challenged | undefined>;
-  /** Sends a test event. Undefined: it is gone, or nothing is sent to it while it is disabled. */
+  /** Sends a test event, also while it is disabled. Undefined: it is gone, or nothing can be signed. */
   test(endpointId: string): Promise<SentOutcome | undefined>;
   /** Throws RelayError 422 `replay_too_large`. */
   replay(request: {

@@ -122,7 +122,8 @@ export class PostgresLog implements EventLog, PrunableLog {
 
   async select(filter: Filter, selection: Selection, limit: number): Promise<number[]> {
     const values = selectParameters(filter, selection, limit);
-    const { rows } = await this.#run<{ seq: number }>('log_select', selectSql, values);
+    // Without a name: one plan for all that may be asked would wade through the log for a single id.
+    const { rows } = await this.#run<{ seq: number }>(undefined, selectSql, values);
     return rows.map(({ seq }) => seq);
   }
 
@@ -161,10 +162,14 @@ export class PostgresLog implements EventLog, PrunableLog {
     this.#floors = { ...this.#floors, [retentionClass]: floor };
   }
 
-  /** Named, so that each connection parses and plans a statement once. */
-  #run<Row extends QueryResultRow>(name: string, text: string, values: unknown[]): Promise<QueryResult<Row>> {
+  /** Named, each connection parses and plans the statement once. */
+  #run<Row extends QueryResultRow>(
+    name: string | undefined,
+    text: string,
+    values: unknown[],
+  ): Promise<QueryResult<Row>> {
     const config: QueryConfig & { query_timeout: number } = {
-      name,
+      ...(name === undefined ? {} : { name }),
       text,
       values,
       query_timeout: statementTimeoutMs,

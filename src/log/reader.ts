@@ -9,6 +9,7 @@
 // if `after` is not before `from`, the window answers, else the database; `through` becomes the next `after`. A reader
 // crosses from one source to the other in the middle of a stream without anybody noticing, in either direction (a slow
 // one may fall out of the window again), and there is nothing to buffer, to deduplicate or to hand over.
+import type { Selection } from '../delivery/port.ts';
 import type { Filter } from '../domain/filter.ts';
 import { matches } from '../domain/filter.ts';
 import type { Advance, EventLog, Floors, LogReader, ReadPage } from './port.ts';
@@ -19,7 +20,10 @@ import type { Tail } from './tail.ts';
 const minPage = 100;
 /** At most this many: with chat-sized events half a megabyte in memory per reader that catches up. */
 const maxPage = 500;
-/** How far one statement looks for a match: with a rare topic it would else wade through days of log. */
+/**
+ * How far one statement looks for a match: with a rare topic, or for a time, it would else wade through days of log, and in
+ * the embedded database nobody else is served meanwhile.
+ */
 const spanSeqs = 50_000;
 
 export interface ReaderDeps {
@@ -34,7 +38,7 @@ export function createReader(deps: ReaderDeps): LogReader {
     head: () => tail.window.to,
     floors: (): Floors => log.floors(),
     onAdvance: (listener: Advance) => tail.onAdvance(listener),
-    select: (filter, selection, limit) => log.select(filter, selection, limit),
+    select: (filter, selection, limit) => select(deps, filter, selection, limit),
     async at(seqs) {
       const records = await log.readAt(seqs);
       return records.map((record) => new EncodedRecord(record, log.epoch));
@@ -70,4 +74,24 @@ async function readDatabase(
   if (last) return { records, through: last.seq };
   const full = page.length === pageSize ? page.at(-1) : undefined;
   return { records, through: full?.seq ?? through };
+}
+
+/** Ids have an index. */
+async function select(
+  { log, tail }: ReaderDeps,
+  filter: Filter,
+  selection: Selection,
+  limit: number,
+): Promise<readonly number[]> {
+  if (selection.ids) return log.select(filter, selection, limit);
+  const found: number[] = [];
+  const end = Math.min(selection.through, tail.window.to);
+  // Below the lowest floor there is nothing.
+  let after = Math.max(selection.after, Math.min(...Object.values(log.floors())));
+  while (after < end && found.length < limit) {
+    const through = Math.min(end, after + spanSeqs);
+    found.push(...(await log.select(filter, { ...selection, after, through }, limit - found.length)));
+    after = through;
+  }
+  return found;
 }

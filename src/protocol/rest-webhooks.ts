@@ -25,7 +25,9 @@ export const endpointView = z.looseObject({
   concurrency: z.number(),
   position: z.string().describe('Everything up to this cursor is delivered, or waits to be sent again.'),
   head: z.string(),
-  behind_events: z.number().describe('Events behind the position that are still to be sent.'),
+  behind_events: z
+    .number()
+    .describe('Events behind the position that are still to be sent; far behind it is an upper bound.'),
   waiting: z.number().describe('Events up to the position that wait to be sent again.'),
   previous_secret_valid_until: z
     .string()

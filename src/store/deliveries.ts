@@ -26,6 +26,12 @@ export interface OwedDelivery extends DeliveryKey {
   readonly bornAt: number;
 }
 
+/** A run that has something to be claimed. */
+export interface DueRun {
+  readonly run: string;
+  readonly nextAt: number;
+}
+
 /** What becomes of an owed delivery after a sending: gone (null) or owed again. */
 export interface Settlement extends DeliveryKey {
   readonly next: Pick<OwedDelivery, 'spent' | 'nextAt' | 'blocksUntil'> | null;
@@ -48,15 +54,19 @@ export interface Deliveries {
   parkedAfter(endpointId: string, after: number): Promise<number[]>;
   /** What still holds up its lane at `now`, in order. */
   blocking(endpointId: string, now: number): Promise<OwedDelivery[]>;
-  /** When the next delivery that is not claimed is due; null when there is none. */
-  nextDue(endpointId: string): Promise<number | null>;
+  /** Every run with deliveries that are not claimed, and when its next one is due. */
+  runs(endpointId: string): Promise<DueRun[]>;
+  /** When the run's next delivery that is not claimed is due; null when there is none. */
+  nextDue(endpointId: string, run: string): Promise<number | null>;
   /** How many are owed, claimed or not. */
   countOwed(endpointId: string): Promise<number>;
   /**
-   * Takes deliveries that are due, in the order of `nextAt` and `seq`, at most one per event, and raises the attempt number
-   * of each event, in whatever run, and the endpoint's own, before they are sent. The answer carries the raised number.
+   * Takes deliveries of the run that are due, in the order of `nextAt` and `seq`, and raises the attempt number of each
+   * event, in whatever run, and the endpoint's own, before they are sent. The answer carries the raised number.
    */
-  claim(endpointId: string, now: number, limit: number): Promise<OwedDelivery[]>;
+  claim(endpointId: string, run: string, now: number, limit: number): Promise<OwedDelivery[]>;
+  /** Nothing of the run is claimed any more: for a claim whose answer was lost. */
+  takeBack(endpointId: string, run: string): Promise<void>;
   /** All in one statement. No longer claimed, or gone. */
   settle(settlements: readonly Settlement[]): Promise<void>;
   /**
@@ -86,10 +96,15 @@ export function createDeliveries(context: StoreContext): Deliveries {
       );
       return answer.rows.map(toOwed);
     },
-    async nextDue(endpointId) {
+    async runs(endpointId) {
+      const answer = await pool.query<{ run: string; next_at: Date }>(runsSql, [endpointId]);
+      return answer.rows.map(({ run, next_at }) => ({ run, nextAt: next_at.getTime() }));
+    },
+    async nextDue(endpointId, run) {
       const answer = await pool.query<{ next_at: Date }>(
-        `SELECT next_at FROM delivery WHERE endpoint_id = $1 AND NOT claimed ORDER BY next_at, seq LIMIT 1`,
-        [endpointId],
+        `SELECT next_at FROM delivery WHERE endpoint_id = $1 AND run = $2 AND NOT claimed
+          ORDER BY next_at, seq LIMIT 1`,
+        [endpointId, run],
       );
       return answer.rows[0]?.next_at.getTime() ?? null;
     },
@@ -97,7 +112,8 @@ export function createDeliveries(context: StoreContext): Deliveries {
       const sql = 'SELECT count(*)::int AS owed FROM delivery WHERE endpoint_id = $1';
       return (await pool.query<{ owed: number }>(sql, [endpointId])).rows[0]?.owed ?? 0;
     },
-    claim: (endpointId, now, limit) => claim(context, { endpointId, now, limit }),
+    claim: (endpointId, run, now, limit) => claim(context, { endpointId, run, now, limit }),
+    takeBack: (endpointId, run) => takeBack(context, endpointId, run),
     async settle(settlements) {
       if (settlements.length > 0) await pool.query(settleSql, settleParameters(lastOfEach(settlements)));
     },
@@ -154,41 +170,69 @@ const settleParameters = (settlements: readonly Settlement[]): unknown[] => [
 ];
 
 /**
- * The condition on other runs of the event instead of DISTINCT ON: the search walks the index in order and ends with the
- * limit, however many are due.
+ * Steps from run to run, so that it costs the same however many deliveries there are. What is live is the first of them,
+ * and comes whether there is anything or not.
+ */
+const runsSql = `
+WITH RECURSIVE known AS (
+  SELECT $1::uuid AS endpoint_id, ''::text AS run
+  UNION ALL
+  SELECT n.endpoint_id, n.run FROM known k CROSS JOIN LATERAL (
+    SELECT d.endpoint_id, d.run FROM delivery d WHERE d.endpoint_id = k.endpoint_id AND d.run > k.run
+     ORDER BY d.run LIMIT 1) n
+)
+SELECT k.run, n.next_at FROM known k CROSS JOIN LATERAL (
+  SELECT d.next_at FROM delivery d WHERE d.endpoint_id = k.endpoint_id AND d.run = k.run AND NOT d.claimed
+   ORDER BY d.next_at, d.seq LIMIT 1) n
+ ORDER BY k.run`;
+
+/**
+ * The first that are due, walking the index in order. From there on the endpoint's id is taken from what was chosen: with a
+ * constant the planner goes by what its statistics know of that endpoint, and takes one that filled up since for empty.
  */
 const claimSql = `
-WITH chosen AS (
-  SELECT d.seq, d.run FROM delivery d
-   WHERE d.endpoint_id = $1 AND NOT d.claimed AND d.next_at <= $2
-     AND NOT EXISTS (SELECT 1 FROM delivery o
-                      WHERE o.endpoint_id = d.endpoint_id AND o.seq = d.seq AND NOT o.claimed
-                        AND (o.next_at, o.run) < (d.next_at, d.run))
-   ORDER BY d.next_at, d.seq LIMIT $3
-), numbered AS (
-  SELECT c.seq, c.run, max(d.attempt) + 1 AS attempt
-    FROM chosen c JOIN delivery d ON d.endpoint_id = $1 AND d.seq = c.seq GROUP BY c.seq, c.run
+WITH chosen AS MATERIALIZED (
+  SELECT endpoint_id, seq, run FROM delivery
+   WHERE endpoint_id = $1 AND run = $4 AND NOT claimed AND next_at <= $2 ORDER BY next_at, seq LIMIT $3
+), numbered AS MATERIALIZED (
+  SELECT c.endpoint_id, c.seq, c.run, max(d.attempt) + 1 AS attempt
+    FROM chosen c JOIN delivery d ON d.endpoint_id = c.endpoint_id AND d.seq = c.seq
+   GROUP BY c.endpoint_id, c.seq, c.run
 ), counted AS (
   UPDATE endpoint SET attempt = greatest(attempt, (SELECT max(n.attempt) FROM numbered n))
    WHERE id = $1 AND EXISTS (SELECT 1 FROM numbered)
 ), raised AS (
   UPDATE delivery d SET attempt = n.attempt, claimed = d.claimed OR d.run = n.run
-    FROM numbered n WHERE d.endpoint_id = $1 AND d.seq = n.seq
+    FROM numbered n WHERE d.endpoint_id = n.endpoint_id AND d.seq = n.seq
   RETURNING d.*, d.run = n.run AS taken
 )
 SELECT endpoint_id, seq, run, attempt, spent, next_at, blocks_until, born_at
   FROM raised WHERE taken ORDER BY next_at, seq`;
 
+interface Claim {
+  readonly endpointId: string;
+  readonly run: string;
+  readonly now: number;
+  readonly limit: number;
+}
+
 /** Two statements, so that the second reads the numbers after whoever held the lock has written them. */
-async function claim(
-  context: StoreContext,
-  asked: { readonly endpointId: string; readonly now: number; readonly limit: number },
-): Promise<OwedDelivery[]> {
-  const { endpointId, now, limit } = asked;
+async function claim(context: StoreContext, { endpointId, run, now, limit }: Claim): Promise<OwedDelivery[]> {
   return inTransaction(context.database.pool, async (client) => {
     await lock(client, endpointId);
-    const answer = await client.query(claimSql, [endpointId, new Date(now), limit]);
+    const answer = await client.query(claimSql, [endpointId, new Date(now), limit, run]);
     return answer.rows.map(toOwed);
+  });
+}
+
+/** With the lock nothing of a claim whose answer was lost can come to pass after it. */
+async function takeBack(context: StoreContext, endpointId: string, run: string): Promise<void> {
+  await inTransaction(context.database.pool, async (client) => {
+    await lock(client, endpointId);
+    await client.query(
+      'UPDATE delivery SET claimed = false WHERE endpoint_id = $1 AND run = $2 AND claimed',
+      [endpointId, run],
+    );
   });
 }
 

@@ -25,12 +25,15 @@ export interface OpenedEndpoint {
   /** Events up to here may have been sent before and carry `attempt`; later ones are new and carry 1. */
   readonly mark: number;
   readonly attempt: number;
+  /** When nothing behind `ackedSeq` was known to be removed from the log yet. */
+  readonly wholeAt: number;
 }
 
 export interface EndpointPosition {
   readonly endpointId: string;
   readonly ackedSeq: number;
   readonly sentSeq: number;
+  readonly wholeAt: number;
   /** False at a clean end. */
   readonly open: boolean;
 }
@@ -76,6 +79,7 @@ export function createEndpointWork(context: StoreContext): EndpointWork {
         furthest.map(({ ackedSeq }) => ackedSeq),
         furthest.map(({ sentSeq }) => sentSeq),
         furthest.map((position) => position.open),
+        furthest.map(({ wholeAt }) => new Date(wholeAt)),
       ]);
     },
     async saveHealth(endpointId, health) {
@@ -129,7 +133,7 @@ UPDATE endpoint
    SET open = true, sent_seq = ${mark},
        attempt = CASE WHEN ${mark} > acked_seq THEN attempt + 1 WHEN open THEN attempt ELSE 1 END
  WHERE id = $1
-RETURNING acked_seq, sent_seq AS mark, attempt`;
+RETURNING acked_seq, sent_seq AS mark, attempt, whole_at`;
 
 /** What the cursor will send again may be in a replay too, which must then go on behind that number. */
 const takeBackSql = `
@@ -138,7 +142,12 @@ UPDATE delivery
        attempt = CASE WHEN run <> '' AND seq > $2 AND seq <= $3 THEN greatest(attempt, $4) ELSE attempt END
  WHERE endpoint_id = $1 AND (claimed OR (run <> '' AND seq > $2 AND seq <= $3))`;
 
-const openedShape = z.object({ acked_seq: z.coerce.number(), mark: z.coerce.number(), attempt: z.number() });
+const openedShape = z.object({
+  acked_seq: z.coerce.number(),
+  mark: z.coerce.number(),
+  attempt: z.number(),
+  whole_at: z.date(),
+});
 
 /** Two statements, so that the second sees what a claim wrote that the first had to wait for. */
 async function open(
@@ -151,18 +160,20 @@ async function open(
     const row = openedShape.optional().parse(answer.rows[0]);
     if (!row) return undefined;
     await client.query(takeBackSql, [endpointId, row.acked_seq, row.mark, row.attempt]);
-    return { ackedSeq: row.acked_seq, mark: row.mark, attempt: row.attempt };
+    const { mark: markSeq, attempt, whole_at } = row;
+    return { ackedSeq: row.acked_seq, mark: markSeq, attempt, wholeAt: whole_at.getTime() };
   });
 }
 
 const savePositionsSql = `
 WITH given AS (
-  SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bool[]) AS g(id, acked, sent, open)
+  SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bool[], $5::timestamptz[])
+             AS g(id, acked, sent, open, whole_at)
 ), locked AS MATERIALIZED (
   SELECT id FROM endpoint WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 )
 UPDATE endpoint AS e
-   SET acked_seq = greatest(e.acked_seq, g.acked), open = g.open,
+   SET acked_seq = greatest(e.acked_seq, g.acked), open = g.open, whole_at = g.whole_at,
        sent_seq = greatest(e.sent_seq, g.sent, e.acked_seq, g.acked)
   FROM given g JOIN locked USING (id) WHERE e.id = g.id`;
 

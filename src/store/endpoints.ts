@@ -38,6 +38,8 @@ export interface Endpoints {
   /** In the order of ids, beginning behind `after`. */
   list(serviceAccountId: string, page: { limit: number; after?: string | undefined }): Promise<Endpoint[]>;
   get(serviceAccountId: string, id: string): Promise<Endpoint | undefined>;
+  /** Of the endpoint for that URL, in the URL standard's spelling. Cheap, however much is owed. */
+  idOf(serviceAccountId: string, url: string): Promise<string | undefined>;
   update(serviceAccountId: string, id: string, patch: EndpointPatch): Promise<Endpoint | undefined>;
   /** A new secret; the one before signs as well for `graceSeconds` more, unless no key opens it. */
   rotateSecret(
@@ -64,14 +66,16 @@ export function createEndpoints(context: StoreContext): Endpoints {
   const changed = async (serviceAccountId: string, id: string, what: EndpointChange['what'], sql: Change) => {
     if (!isUuid(id)) return undefined;
     const where = 'WHERE service_account_id = $1 AND id = $2';
-    const answer = await pool.query(`UPDATE endpoint SET ${sql.set} ${where}`, [
+    const answer = await pool.query<{ id: string }>(`UPDATE endpoint SET ${sql.set} ${where} RETURNING id`, [
       serviceAccountId,
       id,
       ...sql.values,
     ]);
-    if (answer.rowCount === 0) return undefined;
-    context.changes.emit({ kind: 'endpoint', endpointId: id, serviceAccountId, what });
-    return get(serviceAccountId, id);
+    // As everybody else spells it, whatever the case it was given in.
+    const endpointId = answer.rows[0]?.id;
+    if (endpointId === undefined) return undefined;
+    context.changes.emit({ kind: 'endpoint', endpointId, serviceAccountId, what });
+    return get(serviceAccountId, endpointId);
   };
   return {
     get,
@@ -80,6 +84,10 @@ export function createEndpoints(context: StoreContext): Endpoints {
       const where =
         'WHERE e.service_account_id = $1 AND ($2::uuid IS NULL OR e.id > $2) ORDER BY e.id LIMIT $3';
       return select(context, where, [serviceAccountId, after ?? null, limit]);
+    },
+    async idOf(serviceAccountId, url) {
+      const sql = 'SELECT id FROM endpoint WHERE service_account_id = $1 AND url = $2';
+      return (await pool.query<{ id: string }>(sql, [serviceAccountId, url])).rows[0]?.id;
     },
     async update(serviceAccountId, id, patch) {
       const change = patchOf(patch);
@@ -133,23 +141,25 @@ async function rotateSecret(context: StoreContext, rotation: Rotation) {
   if (!isUuid(id)) return undefined;
   const rotated = await inTransaction(context.database.pool, (client) => rotate(context, client, rotation));
   if (!rotated) return undefined;
-  const { webhookSecret, previousValidUntil } = rotated;
+  const { endpointId, webhookSecret, previousValidUntil } = rotated;
   // One whose secret could not be read was left out of the delivery: to that it comes back.
   const what = rotated.wasReadable ? 'changed' : 'enabled';
-  context.changes.emit({ kind: 'endpoint', endpointId: id, serviceAccountId, what });
+  context.changes.emit({ kind: 'endpoint', endpointId, serviceAccountId, what });
   return { webhookSecret, previousValidUntil };
 }
 
 /** The row is locked between reading and writing, so that each previous secret is one that was really handed out. */
 async function rotate(context: StoreContext, client: Queryable, rotation: Rotation) {
   const { sealer, clock } = context;
-  const { serviceAccountId, id, graceSeconds } = rotation;
+  const { serviceAccountId, graceSeconds } = rotation;
   const found = await client.query(
-    'SELECT secret FROM endpoint WHERE service_account_id = $1 AND id = $2 FOR NO KEY UPDATE',
-    [serviceAccountId, id],
+    'SELECT id, secret FROM endpoint WHERE service_account_id = $1 AND id = $2 FOR NO KEY UPDATE',
+    [serviceAccountId, rotation.id],
   );
-  const row = z.object({ secret: z.string() }).optional().parse(found.rows[0]);
+  const row = z.object({ id: z.string(), secret: z.string() }).optional().parse(found.rows[0]);
   if (!row) return undefined;
+  // What is sealed is bound to the row's own spelling of the id.
+  const { id } = row;
   const present = openedOrNot(sealer, row.secret, secretPlace(id));
   const kept = graceSeconds > 0 ? present : undefined;
   const previousValidUntil = kept === undefined ? null : clock.now() + graceSeconds * 1000;
@@ -163,7 +173,7 @@ async function rotate(context: StoreContext, client: Queryable, rotation: Rotati
       instant(previousValidUntil),
     ],
   );
-  return { webhookSecret, previousValidUntil, wasReadable: present !== undefined };
+  return { endpointId: id, webhookSecret, previousValidUntil, wasReadable: present !== undefined };
 }
 
 async function reseal(context: StoreContext): Promise<number> {

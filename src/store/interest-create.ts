@@ -74,8 +74,9 @@ async function lockEndpoint(
   await client.query('SELECT 1 FROM service_account WHERE id = $1 FOR KEY SHARE', [wish.serviceAccountId]);
   // Writing what is there already is what locks a row that is found.
   const answer = await client.query(
-    `INSERT INTO endpoint AS e (id, service_account_id, url, secret, acked_seq, sent_seq, state_since, created_at)
-     VALUES ($1, $2, $3, $4, $5, $5, $6, $6)
+    `INSERT INTO endpoint AS e (id, service_account_id, url, secret, acked_seq, sent_seq, state_since, whole_at,
+                                created_at)
+     VALUES ($1, $2, $3, $4, $5, $5, $6, $6, $6)
      ON CONFLICT (service_account_id, url) DO UPDATE SET description = e.description
      RETURNING id`,
     [

@@ -227,6 +227,38 @@ describe('retention', () => {
     expect(world.rows.at('e1').ackedSeq).toBe(7);
   });
 
+  it('during a long downtime is declared from when the endpoint last had everything, however often the start dies', async () => {
+    await using world = new World();
+    const dayMs = 24 * 3_600_000;
+    world.rows.addEndpoint('e1', { wholeAt: world.clock.now() });
+    world.feed.append('a', 2);
+    const first = await world.start();
+    await until(() => world.receivers.accepted().length === 2);
+    await world.pass(300);
+    const { wholeAt } = world.rows.at('e1');
+    expect(wholeAt).toBeGreaterThan(world.clock.now() - 5_000);
+    first.crash();
+    world.feed.append('a', 3);
+    world.clock.jump(30 * dayMs);
+    world.feed.append('a');
+    world.feed.removeThrough(5);
+    world.failDeclares = Infinity;
+    const second = await world.start();
+    await world.pass(2_000, 250);
+    expect(world.failures.some(({ what }) => what === 'declare')).toBe(true);
+    second.crash();
+    world.failDeclares = 0;
+    await world.start();
+    await until(() => world.receivers.accepted().length === 3);
+    // Nothing that was behind the cursor then was older than the longest time that anything is kept.
+    expect(world.declared.map(eventOf)[0]).toMatchObject({
+      from: new Date(wholeAt - 7 * dayMs).toISOString(),
+      to: new Date(world.feed.records.get(6)?.receivedAt ?? 0).toISOString(),
+    });
+    await world.pass(300);
+    expect(world.rows.at('e1').wholeAt).toBeGreaterThan(wholeAt + 29 * dayMs);
+  });
+
   it('that took a part is declared once, and the rest of that part is delivered', async () => {
     await using world = new World();
     world.rows.addEndpoint('e1');

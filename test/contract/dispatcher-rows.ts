@@ -4,6 +4,7 @@ import type { EndpointHealth } from '../../src/domain/endpoint.ts';
 import type {
   AttemptRecord,
   DeliveryKey,
+  DueRun,
   EndpointPosition,
   EndpointRow,
   OpenedEndpoint,
@@ -23,6 +24,7 @@ interface StoredEndpoint {
   ackedSeq: number;
   sentSeq: number;
   attempt: number;
+  wholeAt: number;
   open: boolean;
 }
 
@@ -44,8 +46,8 @@ export class MemoryRows implements WebhookRows {
   readonly #listeners = new Set<(change: WebhookChange) => void>();
   fault: (call: RowsCall) => Fault = () => undefined;
 
-  addEndpoint(id: string, over: Partial<EndpointRow> = {}): void {
-    const { ackedSeq = 0, health = healthySince(0), ...row } = over;
+  addEndpoint(id: string, over: Partial<EndpointRow & { wholeAt: number }> = {}): void {
+    const { ackedSeq = 0, health = healthySince(0), wholeAt = 0, ...row } = over;
     this.endpoints.set(id, {
       row: {
         id,
@@ -59,6 +61,7 @@ export class MemoryRows implements WebhookRows {
       ackedSeq,
       sentSeq: ackedSeq,
       attempt: 1,
+      wholeAt,
       open: false,
     });
   }
@@ -125,18 +128,19 @@ export class MemoryRows implements WebhookRows {
         const attempt = isAhead ? Math.max(row.attempt, stored.attempt) : row.attempt;
         this.deliveries.set(key, { ...row, claimed: false, attempt });
       }
-      return { ackedSeq: stored.ackedSeq, mark, attempt: stored.attempt };
+      return { ackedSeq: stored.ackedSeq, mark, attempt: stored.attempt, wholeAt: stored.wholeAt };
     });
   }
 
   savePositions(positions: readonly EndpointPosition[]): Promise<void> {
     return this.#call('savePositions', () => {
-      for (const { endpointId, ackedSeq, sentSeq, open } of positions) {
+      for (const { endpointId, ackedSeq, sentSeq, wholeAt, open } of positions) {
         const stored = this.endpoints.get(endpointId);
         if (!stored) continue;
         stored.ackedSeq = Math.max(stored.ackedSeq, ackedSeq);
         stored.sentSeq = Math.max(stored.sentSeq, sentSeq, stored.ackedSeq);
         stored.open = open;
+        stored.wholeAt = wholeAt;
       }
     });
   }
@@ -175,25 +179,37 @@ export class MemoryRows implements WebhookRows {
     );
   }
 
-  nextDue(id: string): Promise<number | null> {
-    return this.#call('nextDue', () => {
-      const dates = this.owed(id).flatMap(({ claimed, nextAt }) => (claimed ? [] : [nextAt]));
-      return dates.length === 0 ? null : Math.min(...dates);
+  runs(id: string): Promise<DueRun[]> {
+    return this.#call('runs', () => {
+      const runs = new Set(this.owed(id).map(({ run }) => run));
+      return [...runs].toSorted().flatMap((run) => {
+        const nextAt = this.#nextDue(id, run);
+        return nextAt === null ? [] : [{ run, nextAt }];
+      });
     });
+  }
+
+  nextDue(id: string, run: string): Promise<number | null> {
+    return this.#call('nextDue', () => this.#nextDue(id, run));
   }
 
   countOwed(id: string): Promise<number> {
     return this.#call('countOwed', () => this.owed(id).length);
   }
 
-  claim(id: string, now: number, limit: number): Promise<OwedDelivery[]> {
+  claim(id: string, run: string, now: number, limit: number): Promise<OwedDelivery[]> {
     return this.#call('claim', () => {
       const due = this.owed(id)
-        .filter(({ claimed, nextAt }) => !claimed && nextAt <= now)
+        .filter((row) => row.run === run && !row.claimed && row.nextAt <= now)
         .toSorted((a, b) => a.nextAt - b.nextAt || a.seq - b.seq);
-      const chosen = new Map<number, StoredDelivery>();
-      for (const row of due) if (!chosen.has(row.seq) && chosen.size < limit) chosen.set(row.seq, row);
-      return [...chosen.values()].map((row) => this.#claimOne(row));
+      return due.slice(0, limit).map((row) => this.#claimOne(row));
+    });
+  }
+
+  takeBack(id: string, run: string): Promise<void> {
+    return this.#call('takeBack', () => {
+      for (const row of this.owed(id))
+        if (row.run === run) this.deliveries.set(keyOf(row), { ...row, claimed: false });
     });
   }
 
@@ -237,6 +253,11 @@ export class MemoryRows implements WebhookRows {
       for (const record of old) this.attempts.splice(this.attempts.indexOf(record), 1);
       return old.length;
     });
+  }
+
+  #nextDue(id: string, run: string): number | null {
+    const dates = this.owed(id).flatMap((row) => (row.claimed || row.run !== run ? [] : [row.nextAt]));
+    return dates.length === 0 ? null : Math.min(...dates);
   }
 
   #claimOne(row: StoredDelivery): OwedDelivery {

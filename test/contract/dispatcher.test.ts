@@ -114,6 +114,22 @@ describe('a failing head', () => {
     expect(world.receivers.accepted()).toEqual(['event-1', 'event-2']);
   });
 
+  it('that hundreds wait behind is not waited for, since they would keep the other lanes from being read', async () => {
+    await using world = new World();
+    world.rows.addEndpoint('e1');
+    world.receivers.answer = ({ id }) => (id === 'event-1' ? 'server_error' : 'success');
+    world.feed.append('a', 2_000);
+    world.feed.append('b', 3);
+    await world.start();
+    await until(() => world.receivers.accepted().length === 2_002);
+    expect(world.receivers.log()).not.toContain('event-1#2');
+    expect(world.rows.owed('e1').map(({ seq }) => seq)).toEqual([1]);
+    world.receivers.answer = () => 'success';
+    await world.pass(6_000, 500);
+    await until(() => world.receivers.log().includes('event-1#2'));
+    await until(() => world.rows.at('e1').ackedSeq === 2_003);
+  });
+
   it('is written together with others that fail in the same moment', async () => {
     await using world = new World();
     world.rows.addEndpoint('e1', { settings: { ...settings, concurrency: 4 } });

@@ -1,6 +1,6 @@
 // A wish with a URL, over HTTP: one endpoint and one secret, the refusals in the order of what they cost, and the proof that
 // a receiver may be asked for. Over the real store, log and feed; only what would send is a stand-in.
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import * as shapes from '../../src/protocol/index.ts';
 import { paths, problem, url, webhooksRig } from './http-webhooks-rig.ts';
 
@@ -83,6 +83,21 @@ describe('a wish with a URL', () => {
     expect(refused.errors).toEqual([{ path: 'webhook_url', message: rig.world.webhooks.egress }]);
     expect([rig.asked(), await stored()]).toEqual([['checkUrl'], 0]);
     expect(rig.world.webhooks.calls[0]).toEqual(['checkUrl', url]);
+  });
+
+  test('is told its secret also when the database goes away during the wait', async () => {
+    const { interests } = rig.world.store;
+    const get = vi.spyOn(interests, 'get').mockRejectedValue(new Error('Connection terminated unexpectedly'));
+    const answer = await rig.worker.call('POST', '/v1/interests?wait=5', {
+      bot_account_id: rig.botId,
+      event_type: 'channel.follow',
+      broadcaster_user_id: '12826',
+      transport: 'webhook',
+      webhook_url: url,
+    });
+    expect([answer.status, get.mock.calls.length > 0]).toEqual([201, true]);
+    const made = shapes.createdInterest.parse(await answer.json());
+    expect([made.state, made.webhook_secret]).toEqual(['pending', expect.stringMatching(/^whsec_/)]);
   });
 
   test('that exists already is answered without asking anybody', async () => {

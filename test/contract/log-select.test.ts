@@ -5,14 +5,19 @@ import type { Audience, EventDraft } from '../../src/domain/event.ts';
 import { matches, type Filter } from '../../src/domain/filter.ts';
 import type { Selection } from '../../src/delivery/port.ts';
 import { openLog, type PostgresLog } from '../../src/log/postgres-log.ts';
+import { createReader } from '../../src/log/reader.ts';
+import { RecentWindow } from '../../src/log/recent-window.ts';
+import type { Database } from '../../src/store/database.ts';
 import { testDatabase, type TestDatabase } from '../support/test-database.ts';
 import { draft, uuid } from './log-fixtures.ts';
 
 let place: TestDatabase;
+let pool: Database['pool'];
 let log: PostgresLog;
 beforeAll(async () => {
   place = await testDatabase();
-  log = await openLog({ pool: (await place.open()).pool });
+  ({ pool } = await place.open());
+  log = await openLog({ pool });
 });
 afterAll(() => place[Symbol.asyncDispose]());
 
@@ -91,4 +96,49 @@ it('reads by position what is there, whole, in order, and passes over what is no
   const [a, b] = await log.append([draft('one'), draft('two')]);
   expect(await log.readAt([(b?.seq ?? 0) + 1_000, b?.seq ?? 0, a?.seq ?? 0])).toEqual([a, b]);
   expect(await log.readAt([])).toEqual([]);
+});
+
+const everything: Filter = { key: '', serviceAccountId: uuid(11), topics: new Map(), types: null };
+
+// Planned once for all, the statement would read the whole log for a single id.
+it('is planned anew for what is asked', async () => {
+  await log.select(everything, { after: 0, through: log.head(), ids: ['one'] }, 1);
+  const held = 'SELECT statement FROM pg_prepared_statements';
+  const { rows } = await pool.query<{ statement: string }>(held);
+  expect(rows.filter(({ statement }) => statement.includes('array_position'))).toEqual([]);
+});
+
+it('is asked for a bounded stretch at a time, above what retention has removed', async () => {
+  const asked: [number, number, number][] = [];
+  const seqs = [30_000, 45_000, 120_000, 120_001, 170_000];
+  const reader = createReader({
+    log: {
+      epoch: 'e',
+      readAfter: async () => [],
+      readAt: async () => [],
+      floors: () => ({ chat: 60_000, standard: 40_000 }),
+      refreshFloors: async () => ({ chat: 60_000, standard: 40_000 }),
+      async select(_filter, { after, through }, limit) {
+        asked.push([after, through, limit]);
+        return seqs.filter((seq) => seq > after && seq <= through).slice(0, limit);
+      },
+    },
+    tail: {
+      window: new RecentWindow(200_000, { maxRecords: 1, maxBytes: 1 }),
+      onAdvance: () => () => {},
+    },
+  });
+  const all = { after: 0, through: Number.MAX_SAFE_INTEGER };
+  expect(await reader.select(everything, all, 9)).toEqual([45_000, 120_000, 120_001, 170_000]);
+  expect(asked).toEqual([
+    [40_000, 90_000, 9],
+    [90_000, 140_000, 8],
+    [140_000, 190_000, 6],
+    [190_000, 200_000, 5],
+  ]);
+  expect(await reader.select(everything, { ...all, after: 45_000 }, 2)).toEqual([120_000, 120_001]);
+  expect(await reader.select(everything, { after: 120_000, through: 120_001 }, 9)).toEqual([120_001]);
+  asked.length = 0;
+  await reader.select(everything, { ...all, ids: ['one'] }, 9);
+  expect(asked).toHaveLength(1);
 });

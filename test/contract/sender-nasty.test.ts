@@ -8,7 +8,7 @@ import { flood, NastyReceiver, type Behaviour } from '../support/nasty-receiver.
 import { Receiver } from '../support/receiver.ts';
 import { selfSigned } from '../support/self-signed.ts';
 import { until } from '../support/until.ts';
-import { failed, guard, read, senderRig } from './sender-rig.ts';
+import { failed, guard, read, secret, senderRig } from './sender-rig.ts';
 
 const rig = senderRig();
 
@@ -190,6 +190,13 @@ describe('a broken answer', () => {
       (socket: Socket) => void socket.write(badChunk),
     ])
       expect(await rig.treated(behave)).toMatchObject({ kind: 'success', status: 200, response: 'abc' });
+  });
+
+  it('within the body does not show the start of a key that stood there', async () => {
+    const key = secret.slice('whsec_'.length);
+    const head = 'HTTP/1.1 401 No\r\ncontent-length: 100\r\n\r\n';
+    const { response } = await rig.treated((socket) => void socket.end(`${head}not ${key.slice(0, -1)}`));
+    expect(response).toBe('not [secret removed]');
   });
 });
 

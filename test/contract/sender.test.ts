@@ -4,6 +4,7 @@ import { type Socket } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
 import type { OutcomeKind } from '../../src/delivery/webhooks/outcome.ts';
+import { systemClock, type Clock } from '../../src/runtime/clock.ts';
 import { NastyReceiver } from '../support/nasty-receiver.ts';
 import { Receiver } from '../support/receiver.ts';
 import { until } from '../support/until.ts';
@@ -61,6 +62,25 @@ describe('an answer', () => {
     expect(outcome.startedAt - startedAt).toBeLessThan(500);
     expect(outcome.durationMs).toBeGreaterThanOrEqual(1_500);
     expect(outcome.durationMs).toBeLessThan(10_000);
+  });
+
+  it('took no longer than it may take, and no less than nothing, whatever is done to the clock', async () => {
+    await using receiver = await Receiver.start();
+    for (const [byMs, durationMs] of [
+      [-3_600_000, 0],
+      [50 * 365 * 86_400_000, 15_000],
+    ] as const) {
+      const clock: Clock = { ...systemClock, now: () => nowMs };
+      let nowMs = rig.clock.now();
+      receiver.reply = () => {
+        nowMs += byMs;
+        return 200;
+      };
+      expect(await rig.send(rig.start({ clock }), receiver.url())).toMatchObject({
+        kind: 'success',
+        durationMs,
+      });
+    }
   });
 
   it('may say when to come back, with 429 and 503 alone, in seconds or as a date', async () => {
@@ -194,6 +214,31 @@ describe('a request', () => {
     expect(receiver.connections).toBe(0);
   });
 
+  it.each([
+    [
+      'a\r\nx-forged: 1\r\n\r\nPOST /other HTTP/1.1',
+      'a%0D%0Ax-forged%3A%201%0D%0A%0D%0APOST%20%2Fother%20HTTP%2F1.1',
+    ],
+    ['id with blanks ', 'id%20with%20blanks%20'],
+    ['Zoë 🦊', 'Zo%C3%AB%20%F0%9F%A6%8A'],
+    ['half a pair \ud83e', 'half%20a%20pair%20%EF%BF%BD'],
+    ['a%20b', 'a%2520b'],
+    ['RYnVYFHj-9c_/+=.~', 'RYnVYFHj-9c_/+=.~'],
+  ])(
+    'for an event whose id is %j can be written and verifies, with that id in the body',
+    async (id, sent) => {
+      await using receiver = await Receiver.start();
+      receiver.secrets = [secret];
+      const text = JSON.stringify({ ...event, id });
+      expect(await rig.send(rig.start(), receiver.url(), { id, body: text })).toMatchObject({
+        kind: 'success',
+      });
+      const [got] = receiver.requests;
+      expect([got?.headers['webhook-id'], got?.verified, got?.body]).toEqual([sent, true, text]);
+      expect([receiver.requests.length, got?.headers['x-forged']]).toEqual([1, undefined]);
+    },
+  );
+
   it('whose headers cannot be written is not sent', async () => {
     await using receiver = await Receiver.start();
     const outcome = await rig.send(rig.start(), receiver.url(), { cursor: 'a\r\nb: c' });
@@ -208,6 +253,20 @@ describe('connections', () => {
     const sender = rig.start();
     for (let n = 0; n < 100; n++) expect((await rig.send(sender, receiver.url())).kind).toBe('success');
     expect(receiver.connections).toBe(1);
+  });
+
+  it('do not last for ever, however busy they are, so that a name is asked for again', async () => {
+    await using receiver = await Receiver.start();
+    const asked: string[] = [];
+    const names = guard(() => Promise.resolve([{ address: '127.0.0.1' }]));
+    const resolve: typeof names.resolve = (name) => {
+      asked.push(name);
+      return names.resolve(name);
+    };
+    const sender = rig.start({ guard: { ...names, resolve } });
+    const url = receiver.url().replace('127.0.0.1', 'receiver.test');
+    for (let n = 0; n < 1_500; n++) expect((await rig.send(sender, url)).kind).toBe('success');
+    expect([receiver.connections, asked]).toEqual([2, ['receiver.test', 'receiver.test']]);
   });
 
   it('are as many as requests under way, and used again', async () => {

@@ -71,10 +71,28 @@ describe('life', () => {
     expect(await endpoints.rotateSecret(rig.service.id, theirs.id, 0)).toBeUndefined();
     expect(await endpoints.enable(rig.service.id, theirs.id)).toBeUndefined();
     expect(await endpoints.get(rig.service.id, 'no id')).toBeUndefined();
+    expect(await endpoints.idOf(rig.service.id, url)).toBe(mine.id);
+    expect(await endpoints.idOf(other.id, url)).toBe(theirs.id);
+    expect(await endpoints.idOf(rig.service.id, `${url}/2`)).toBeUndefined();
     expect((await endpoints.list(rig.service.id, { limit: 10 })).map(({ id }) => id)).toEqual([mine.id]);
     expect(await rig.store.services.remove(other.clientId)).toBeDefined();
     expect(await count('endpoint')).toBe(1);
     expect(rig.changes.at(-2)).toMatchObject({ kind: 'service', what: 'removed' });
+  });
+
+  test('an id in capital letters names the same endpoint, to whoever hears of the change as well', async () => {
+    const { id, secret } = await endpointOf(rig);
+    const { endpoints, webhookRows } = rig.store;
+    rig.changes.length = 0;
+    const renewed = await endpoints.rotateSecret(rig.service.id, id.toUpperCase(), 60);
+    expect((await webhookRows.endpoint(id))?.secrets.map((live) => live.secret)).toEqual([
+      renewed?.webhookSecret,
+      secret,
+    ]);
+    await endpoints.update(rig.service.id, id.toUpperCase(), { concurrency: 3 });
+    expect(await endpoints.enable(rig.service.id, id.toUpperCase())).toMatchObject({ id });
+    const told = rig.changes.map((change) => (change.kind === 'endpoint' ? change.endpointId : change.kind));
+    expect(told).toEqual([id, id, id]);
   });
 
   test('pages are in the order of ids', async () => {
@@ -255,49 +273,61 @@ describe('health', () => {
 
 describe('positions', () => {
   const save = (endpointId: string, ackedSeq: number, sentSeq: number, open: boolean) =>
-    rows().savePositions([{ endpointId, ackedSeq, sentSeq, open }]);
+    rows().savePositions([{ endpointId, ackedSeq, sentSeq, wholeAt: 7_000, open }]);
 
   test('a first start, and one after a clean end, begin with 1 and what was sent', async () => {
     const { id } = await endpointOf(rig, { createdSeq: 40 });
-    expect(await rows().open(id, 90)).toEqual({ ackedSeq: 40, mark: 40, attempt: 1 });
+    expect(await rows().open(id, 90)).toMatchObject({ ackedSeq: 40, mark: 40, attempt: 1 });
     await save(id, 60, 60, false);
-    expect(await rows().open(id, 90)).toEqual({ ackedSeq: 60, mark: 60, attempt: 1 });
+    expect(await rows().open(id, 90)).toMatchObject({ ackedSeq: 60, mark: 60, attempt: 1 });
     expect(await rows().open(randomUUID(), 90)).toBeUndefined();
+  });
+
+  test('tell since when something may be gone: from its making, then what was saved last', async () => {
+    const madeAt = rig.clock.now();
+    const { id } = await endpointOf(rig);
+    rig.clock.jump(60_000);
+    const first = await rows().open(id, 90);
+    expect(first?.wholeAt).toBeGreaterThanOrEqual(madeAt);
+    expect(first?.wholeAt).toBeLessThan(madeAt + 30_000);
+    await save(id, 50, 70, true);
+    expect((await rows().open(id, 90))?.wholeAt).toBe(7_000);
+    expect((await rows().open(id, 90))?.wholeAt).toBe(7_000);
   });
 
   test('after a clean end with events outstanding those carry the next number', async () => {
     const { id } = await endpointOf(rig, { createdSeq: 40 });
     await rows().open(id, 90);
     await save(id, 50, 70, false);
-    expect(await rows().open(id, 90)).toEqual({ ackedSeq: 50, mark: 70, attempt: 2 });
+    expect(await rows().open(id, 90)).toMatchObject({ ackedSeq: 50, mark: 70, attempt: 2 });
     await save(id, 60, 60, false);
-    expect(await rows().open(id, 90)).toEqual({ ackedSeq: 60, mark: 70, attempt: 3 });
+    expect(await rows().open(id, 90)).toMatchObject({ ackedSeq: 60, mark: 70, attempt: 3 });
     await save(id, 70, 70, false);
-    expect(await rows().open(id, 90)).toEqual({ ackedSeq: 70, mark: 70, attempt: 1 });
+    expect(await rows().open(id, 90)).toMatchObject({ ackedSeq: 70, mark: 70, attempt: 1 });
   });
 
   test('after an unclean end everything up to the head may have been sent, and the number never starts over', async () => {
     const { id } = await endpointOf(rig, { createdSeq: 40 });
     await rows().open(id, 40);
-    expect(await rows().open(id, 90)).toEqual({ ackedSeq: 40, mark: 90, attempt: 2 });
-    expect(await rows().open(id, 80)).toEqual({ ackedSeq: 40, mark: 90, attempt: 3 });
+    expect(await rows().open(id, 90)).toMatchObject({ ackedSeq: 40, mark: 90, attempt: 2 });
+    expect(await rows().open(id, 80)).toMatchObject({ ackedSeq: 40, mark: 90, attempt: 3 });
     await save(id, 90, 90, true);
-    expect(await rows().open(id, 90)).toEqual({ ackedSeq: 90, mark: 90, attempt: 3 });
+    expect(await rows().open(id, 90)).toMatchObject({ ackedSeq: 90, mark: 90, attempt: 3 });
   });
 
   test('never go back; several go in one call; those that are gone are passed over', async () => {
     const { id } = await endpointOf(rig);
     const { id: other } = await endpointOf(rig, { webhookUrl: `${url}/2` });
     await rows().savePositions([
-      { endpointId: id, ackedSeq: 30, sentSeq: 40, open: false },
-      { endpointId: id, ackedSeq: 20, sentSeq: 35, open: false },
-      { endpointId: randomUUID(), ackedSeq: 1, sentSeq: 1, open: true },
-      { endpointId: other, ackedSeq: 9_007_199_254_740_991, sentSeq: 0, open: false },
+      { endpointId: id, ackedSeq: 30, sentSeq: 40, wholeAt: 1, open: false },
+      { endpointId: id, ackedSeq: 20, sentSeq: 35, wholeAt: 1, open: false },
+      { endpointId: randomUUID(), ackedSeq: 1, sentSeq: 1, wholeAt: 1, open: true },
+      { endpointId: other, ackedSeq: 9_007_199_254_740_991, sentSeq: 0, wholeAt: 1, open: false },
     ]);
     await save(id, 5, 6, false);
     await rows().savePositions([]);
     const acked = async (endpoint: string) => (await rows().dispatchable(endpoint))[0]?.ackedSeq;
     expect([await acked(id), await acked(other)]).toEqual([30, 9_007_199_254_740_991]);
-    expect(await rows().open(id, 0)).toEqual({ ackedSeq: 30, mark: 40, attempt: 2 });
+    expect(await rows().open(id, 0)).toMatchObject({ ackedSeq: 30, mark: 40, attempt: 2 });
   });
 });

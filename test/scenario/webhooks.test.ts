@@ -184,7 +184,8 @@ describe('order', () => {
     );
     expect(waiting).toMatchObject({ event_id: head, state: 'retrying', status: 500 });
     mended = true;
-    await expectComplete(world, service, receiver, { ordered: false });
+    // Its next attempt is five minutes away.
+    await expectComplete(world, service, receiver, { ordered: false, stepMs: 5_000 });
     await until(async () => (await world.endpoint(service, endpointId)).waiting === 0, {
       what: 'nothing owed',
     });

@@ -46,7 +46,11 @@ export async function expectComplete(
   world: World,
   service: Service,
   receiver: Receiver,
-  { ordered = true, except = [] }: { ordered?: boolean; except?: readonly string[] } = {},
+  {
+    ordered = true,
+    except = [],
+    stepMs = 250,
+  }: { ordered?: boolean; except?: readonly string[]; stepMs?: number } = {},
 ): Promise<void> {
   const complete = async () => {
     const owed = (await world.log(service)).map(({ id }) => id).filter((id) => !except.includes(id));
@@ -54,7 +58,7 @@ export async function expectComplete(
     const missing = owed.filter((id) => !accepted.has(id));
     return missing.length === 0;
   };
-  await passing(world, complete, { what: 'everything in the log to be accepted' });
+  await passing(world, complete, { what: 'everything in the log to be accepted', stepMs });
   const log = await world.log(service);
   expect(receiver.accepted.filter((id) => !log.some((event) => event.id === id))).toEqual([]);
   expect(receiver.unmarked).toEqual([]);

@@ -1,4 +1,5 @@
 // The client's calls over HTTP: paths, pages, parsed answers, and errors that say what went wrong without a secret.
+import { inspect } from 'node:util';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import {
   createAdminClient,
@@ -6,6 +7,7 @@ import {
   isEndpointEvent,
   isGap,
   RelayApiError,
+  RelayInterestError,
 } from '../../src/client/index.ts';
 import { eventOf, problemOf, scriptedRelay, secret } from './client-scripted-relay.ts';
 import type { ScriptedRelay } from './client-scripted-relay.ts';
@@ -116,6 +118,26 @@ it('rejects with the reason when an interest is refused, and when the time is up
   await expect(interests.ensure(wish)).rejects.toMatchObject({ state: 'rejected', reason: 'banned' });
   relay.answer = () => ({ status: 200, body: interest('pending') });
   await expect(interests.ensure(wish, { withinMs: 0 })).rejects.toMatchObject({ state: 'pending' });
+});
+
+it('keeps the secret of an endpoint that was made although the interest did not become active', async () => {
+  const { interests } = relay.client();
+  const made = interest('pending', { webhook_secret: 'whsec_x' });
+  const failures = [
+    { status: 200, body: interest('rejected') },
+    { status: 200, body: interest('pending', { webhook_secret: undefined }) },
+    problemOf(503, 'database_unavailable', 'the database does not answer'),
+  ];
+  for (const failure of failures) {
+    const answers = [{ status: 200, body: made }, failure];
+    relay.answer = () => answers.shift() ?? failure;
+    const error: unknown = await interests.ensure(wish, { withinMs: 50 }).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(RelayInterestError);
+    expect(error).toMatchObject({ webhookSecret: 'whsec_x' });
+    expect(inspect(error) + JSON.stringify(error)).not.toContain('whsec_x');
+  }
+  relay.answer = () => problemOf(503, 'database_unavailable', 'the database does not answer');
+  await expect(interests.ensure(wish)).rejects.toBeInstanceOf(RelayApiError);
 });
 
 it('pulls, acknowledges and administrates over the documented paths', async () => {

@@ -4,6 +4,7 @@ import { parseCidrs } from '../../src/domain/cidr.ts';
 import type { Lookup } from '../../src/delivery/webhooks/egress/index.ts';
 import { createEgressGuard, systemLookup } from '../../src/delivery/webhooks/egress/index.ts';
 import { ShiftClock } from '../support/shift-clock.ts';
+import { until } from '../support/until.ts';
 
 const noSuchName = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' });
 
@@ -193,29 +194,78 @@ describe("the system's resolver", () => {
   });
 
   it('is asked once at a time for a name, and again afterwards', async () => {
-    const asked: string[] = [];
-    const answers: ((address: string) => void)[] = [];
-    const lookup = systemLookup((hostname) => {
-      asked.push(hostname);
-      return new Promise((resolve) => answers.push((address) => resolve([{ address }])));
-    });
-    const both = Promise.all([lookup('a'), lookup('a'), lookup('b')]);
-    expect(asked).toEqual(['a', 'b']);
-    answers[0]?.('1.1.1.1');
-    answers[1]?.('2.2.2.2');
-    expect((await both).map(([first]) => first?.address)).toEqual(['1.1.1.1', '1.1.1.1', '2.2.2.2']);
+    const { lookup, asked, answer } = scripted();
+    const both = Promise.all([lookup('a'), lookup('a')]);
+    await until(() => asked.length > 0);
+    answer('a', '1.1.1.1');
+    expect((await both).map(([first]) => first?.address)).toEqual(['1.1.1.1', '1.1.1.1']);
     const again = lookup('a');
-    answers[2]?.('3.3.3.3');
-    expect([(await again)[0]?.address, asked.length]).toEqual(['3.3.3.3', 3]);
+    answer('a', '3.3.3.3');
+    expect([(await again)[0]?.address, asked]).toEqual(['3.3.3.3', ['a', 'a']]);
   });
 
   it('is asked again after it failed', async () => {
     let asked = 0;
-    const lookup = systemLookup(async () => {
+    const resolve = async () => {
       if (asked++ === 0) throw noSuchName;
       return [{ address: '1.1.1.1' }];
-    });
+    };
+    const lookup = systemLookup({ resolve });
     await expect(lookup('a')).rejects.toBe(noSuchName);
     expect(await lookup('a')).toEqual([{ address: '1.1.1.1' }]);
   });
+
+  it('is asked for one name at a time of those that are slow, and for the others at once', async () => {
+    const { lookup, asked, answer, clock } = scripted();
+    const first = lookup('good');
+    await until(() => asked.length === 1);
+    answer('good', '1.1.1.1');
+    await first;
+
+    const slow = ['dead-1', 'dead-2', 'dead-3'].map((name) => lookup(name));
+    await until(() => asked.length === 2);
+    for (let n = 0; n < 3; n++) {
+      const good = lookup('good');
+      answer('good', '1.1.1.1');
+      await good;
+    }
+    expect(asked.filter((name) => name !== 'good')).toEqual(['dead-1']);
+
+    // As slow once more: what is known of it now is that it is slow.
+    clock.jump(10_000);
+    answer('dead-1', '2.2.2.2');
+    await slow[0];
+    const again = lookup('dead-1');
+    for (const name of ['dead-2', 'dead-3', 'dead-1']) {
+      await until(() => asked.at(-1) === name, { what: `the question for ${name}` });
+      answer(name, '2.2.2.2');
+    }
+    await Promise.all([...slow, again]);
+
+    // Those were quick: nobody waits for them any more.
+    const both = [lookup('dead-1'), lookup('dead-2')];
+    expect(asked.slice(-2)).toEqual(['dead-1', 'dead-2']);
+    answer('dead-1', '2.2.2.2');
+    answer('dead-2', '2.2.2.2');
+    await Promise.all(both);
+  });
+
+  it('is not asked for what no name can be', async () => {
+    const guard = createEgressGuard({ allowedCidrs: [] });
+    const name = `${'a'.repeat(60)}.`.repeat(5);
+    await expect(guard.resolve(name)).rejects.toMatchObject({ code: 'ENOTFOUND' });
+  });
 });
+
+/** The system's look-up over a resolver that answers when it is told to. */
+function scripted() {
+  const asked: string[] = [];
+  const waiting = new Map<string, (address: string) => void>();
+  const clock = new ShiftClock();
+  const resolve: Lookup = (hostname) => {
+    asked.push(hostname);
+    return new Promise((done) => waiting.set(hostname, (address) => done([{ address }])));
+  };
+  const lookup = systemLookup({ clock, resolve });
+  return { lookup, asked, clock, answer: (name: string, address: string) => waiting.get(name)?.(address) };
+}

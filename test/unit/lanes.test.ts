@@ -30,6 +30,33 @@ function failHead(lanes: Lanes<LaneItem>, now: number, nextAt: number, restUntil
   return { ...next, blocksUntil };
 }
 
+describe('a block that too many wait for', () => {
+  const crowd = (count: number) => Array.from({ length: count }, (_, index) => index + 2);
+
+  it('is over at once, be they there before it or after', () => {
+    for (const before of [0, 4]) {
+      const lanes = new Lanes<LaneItem>('broadcaster', 3);
+      lanes.add('a', item(1));
+      for (const seq of crowd(before)) lanes.add('a', item(seq));
+      failHead(lanes, at, at + 5_000);
+      for (const seq of crowd(4 - before)) lanes.add('a', item(seq));
+      expect([before, leaving(lanes)]).toEqual([before, [2]]);
+      expect(lanes.nextChangeAt()).toBe(Infinity);
+    }
+  });
+
+  it('holds for those that are not too many, and its head stays a retry of the lane', () => {
+    const lanes = new Lanes<LaneItem>('broadcaster', 3);
+    lanes.add('a', item(1));
+    failHead(lanes, at, at + 5_000);
+    for (const seq of crowd(3)) lanes.add('a', item(seq));
+    expect(leaving(lanes)).toEqual([]);
+    lanes.add('a', item(5));
+    lanes.addFirst('a', item(1));
+    expect(leaving(lanes)).toEqual([1]);
+  });
+});
+
 describe('the order', () => {
   it('one in flight per lane, the next when it is done, in the order in which they were added', () => {
     const lanes = lanesWith({ a: [1, 3, 5], b: [2] });

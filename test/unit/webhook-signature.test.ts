@@ -192,6 +192,9 @@ describe('verifyWebhook', () => {
     expect(await at(-301)).toBe('too_new');
     expect(await at(6, 5)).toBe('too_old');
     expect(await at(3_600, 3_600)).toBe('verified');
+    // What an unset variable or a bad date comes to admits nothing.
+    expect(await at(0, Number('a'))).toBe('too_old');
+    expect(await at(Number('a'))).toBe('too_old');
   });
 
   it('reads no time in anything but whole seconds', async () => {

@@ -25,6 +25,7 @@ CREATE TABLE "endpoint" (
     "acked_seq" BIGINT NOT NULL,
     "sent_seq" BIGINT NOT NULL,
     "attempt" INTEGER NOT NULL DEFAULT 1,
+    "whole_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "open" BOOLEAN NOT NULL DEFAULT false,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
 
@@ -71,13 +72,22 @@ CREATE TABLE "attempt" (
 CREATE UNIQUE INDEX "endpoint_service_account_id_url_key" ON "endpoint"("service_account_id", "url");
 
 -- CreateIndex
-CREATE INDEX "delivery_endpoint_id_next_at_seq_idx" ON "delivery"("endpoint_id", "next_at", "seq");
+CREATE INDEX "delivery_endpoint_id_run_next_at_seq_idx" ON "delivery"("endpoint_id", "run", "next_at", "seq");
 
 -- CreateIndex
 CREATE INDEX "attempt_service_account_id_id_idx" ON "attempt"("service_account_id", "id");
 
 -- CreateIndex
+CREATE INDEX "attempt_service_account_id_state_id_idx" ON "attempt"("service_account_id", "state", "id");
+
+-- CreateIndex
 CREATE INDEX "attempt_endpoint_id_seq_idx" ON "attempt"("endpoint_id", "seq");
+
+-- CreateIndex
+CREATE INDEX "attempt_message_id_idx" ON "attempt"("message_id");
+
+-- CreateIndex
+CREATE INDEX "attempt_run_idx" ON "attempt"("run");
 
 -- CreateIndex
 CREATE INDEX "interest_endpoint_id_idx" ON "interest"("endpoint_id");

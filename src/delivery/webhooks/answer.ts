@@ -29,12 +29,16 @@ export interface AnswerLimits {
   readonly keptAnswerBytes: number;
 }
 
+/** No server writes 64 KiB in so many pieces, unless it is to make work: each costs as much as many bytes do. */
+const maxPieces = 1_024;
+
 /** The body while it arrives. Holds the kept part and a count, however long the body is. */
 export class AnswerBody {
   readonly #limits: AnswerLimits;
   readonly #kept: Buffer[] = [];
   #keptBytes = 0;
   #bytes = 0;
+  #pieces = 0;
 
   constructor(limits: AnswerLimits) {
     this.#limits = limits;
@@ -43,6 +47,7 @@ export class AnswerBody {
   /** False once there is more than is to be read. */
   add(chunk: Buffer): boolean {
     this.#bytes += chunk.length;
+    this.#pieces += 1;
     const room = this.#limits.keptAnswerBytes - this.#keptBytes;
     if (room > 0) {
       // A copy: the chunk is a window into the much larger block that the socket read into.
@@ -50,13 +55,13 @@ export class AnswerBody {
       this.#kept.push(piece);
       this.#keptBytes += piece.length;
     }
-    return this.#bytes <= this.#limits.maxAnswerBytes;
+    return this.#bytes <= this.#limits.maxAnswerBytes && this.#pieces <= maxPieces;
   }
 
-  /** What is kept, fit to be stored. `secrets` do not show in it. */
-  text(secrets: readonly string[]): string {
+  /** What is kept, fit to be stored. `secrets` do not show in it. `whole`: the body came to its end. */
+  text(secrets: readonly string[], whole: boolean): string {
     return storableText(Buffer.concat(this.#kept, this.#keptBytes), {
-      cut: this.#bytes > this.#keptBytes,
+      cut: !whole || this.#bytes > this.#keptBytes,
       secrets,
       maxBytes: this.#limits.keptAnswerBytes,
     });

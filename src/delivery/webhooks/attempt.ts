@@ -24,10 +24,14 @@ interface AnswerHead {
   readonly retryAfter: string | undefined;
 }
 
+/** Each takes work, and a receiver that tells every second that it is at it needs fewer. */
+const maxInterim = 32;
+
 export class Attempt implements Dispatcher.DispatchHandler {
   readonly #deps: AttemptDeps;
   readonly #body: AnswerBody;
   #phase: SendPhase = 'connecting';
+  #interim = 0;
   #head: AnswerHead | undefined;
   #ended = false;
 
@@ -56,7 +60,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     headers: Readonly<Record<string, string | string[] | undefined>>,
   ): void {
     // Interim answers may come before the one.
-    if (status < 200) return;
+    if (status < 200) return this.#countInterim();
     const retryAfter = asksToWait.has(status) ? headers['retry-after'] : undefined;
     this.#head = { status, retryAfter: typeof retryAfter === 'object' ? retryAfter[0] : retryAfter };
   }
@@ -73,6 +77,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#fail(faultOf(error, this.#phase));
   }
 
+  #countInterim(): void {
+    this.#interim += 1;
+    if (this.#interim > maxInterim)
+      this.#fail({ kind: 'protocol_error', message: sentence('protocol_error') });
+  }
+
   /** Without the rest of an answer, if there is one; else with the fault. */
   #fail({ kind, message }: Fault): void {
     if (this.#head) return this.#end(false);
@@ -82,7 +92,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #end(reusable: boolean): void {
     if (!this.#head) return;
     const { status, retryAfter } = this.#head;
-    const response = this.#body.text(this.#deps.secrets);
+    const response = this.#body.text(this.#deps.secrets, reusable);
     this.#finish({ kind: kindOfStatus(status), status, response, retryAfter, reusable });
   }
 

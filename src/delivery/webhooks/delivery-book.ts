@@ -10,6 +10,9 @@ import { PositionWindow } from './position-window.ts';
 import type { Loss, ServiceEvents } from './service-events.ts';
 import type { Verdict } from './verdict.ts';
 
+/** Records in hand and not settled: about a megabyte, and what a crash repeats at most. */
+export const maxUnsettled = 1_024;
+
 export interface BookDeps {
   readonly context: Pick<
     WebhookContext,
@@ -18,10 +21,10 @@ export interface BookDeps {
   readonly events: ServiceEvents;
   /** The cursor may have moved. */
   moved(): void;
-  /** A delivery became owed that was not. */
+  /** A delivery of what is live became owed. */
   parked(nextAt: number): void;
   /** A claimed one is no longer: gone (null), or due again. */
-  released(nextAt: number | null): void;
+  released(run: string, nextAt: number | null): void;
   /** There may be something to send that was not before. */
   ask(): void;
 }
@@ -54,7 +57,7 @@ export class DeliveryBook {
     this.#deps = deps;
     this.#endpoint = row;
     this.window = new PositionWindow(ackedSeq);
-    this.lanes = new Lanes(row.settings.order);
+    this.lanes = new Lanes(row.settings.order, maxUnsettled / 2);
   }
 
   /** Read from the log. In the order of the log. */
@@ -141,7 +144,7 @@ export class DeliveryBook {
       const blocksUntil = isKept ? item.blocksUntil : until;
       if (isKept) this.lanes.done(lane);
       else this.#blockAndGoOn({ lane, item }, until);
-      settlements.add({ ...key, next: { spent, nextAt, blocksUntil } }, () => this.#released(nextAt));
+      settlements.add({ ...key, next: { spent, nextAt, blocksUntil } }, () => this.#released(key, nextAt));
       return;
     }
     // The lane waits until the row is durable: only then may anything pass.
@@ -174,11 +177,11 @@ export class DeliveryBook {
   }
 
   #gone(key: Delivery['key']): void {
-    this.#deps.context.settlements.add({ ...key, next: null }, () => this.#released(null));
+    this.#deps.context.settlements.add({ ...key, next: null }, () => this.#released(key, null));
   }
 
-  #released(nextAt: number | null): void {
-    this.#deps.released(nextAt);
+  #released({ run }: Delivery['key'], nextAt: number | null): void {
+    this.#deps.released(run, nextAt);
     this.#deps.ask();
   }
 

@@ -1,6 +1,6 @@
 // One endpoint at work: when it may be sent to, and its begin and end. It owns its place in the log, its alarm and its
 // requests; when `ended` settles, none is left, and what can be saved is saved. What an outcome means is decided elsewhere.
-import type { EndpointHealth } from '../../domain/endpoint.ts';
+import type { EndpointHealth, EndpointSettings } from '../../domain/endpoint.ts';
 import { Alarm } from '../alarm.ts';
 import type { Turn } from '../turns.ts';
 import type { ServiceBudget } from './budget.ts';
@@ -21,7 +21,7 @@ import { isExpired, judge, maxPauseMs } from './verdict.ts';
 
 /** Requests begun in one turn of the event loop: some milliseconds of work, then the others have theirs. */
 const perTurn = 32;
-/** Owed deliveries in hand: enough to keep every request busy while the next are claimed. */
+/** Owed deliveries of one run in hand: enough to keep every request busy while the next are claimed. */
 const minHeld = 16;
 
 export class EndpointRunner implements Turn {
@@ -96,15 +96,9 @@ export class EndpointRunner implements Turn {
     this.#ask();
   }
 
-  /** Deliveries were added to the retry set. */
+  /** Deliveries may have been added to the retry set. */
   due(): void {
-    this.#work?.feeder.note(0);
-    this.#ask();
-  }
-
-  /** Looks whether a hint was missed. */
-  recheck(): void {
-    this.#work?.feeder.recheck();
+    this.#work?.feeder.due();
     this.#ask();
   }
 
@@ -178,9 +172,10 @@ export class EndpointRunner implements Turn {
     await positions.saveNow(this.id, this.#position(work, false));
   }
 
-  #position({ book, start }: EndpointWork, open: boolean): EndpointPosition {
+  #position({ book, reader, start }: EndpointWork, open: boolean): EndpointPosition {
     const ackedSeq = book.window.low();
-    return { endpointId: this.id, ackedSeq, sentSeq: Math.max(start.mark, this.#sentSeq, ackedSeq), open };
+    const sentSeq = Math.max(start.mark, this.#sentSeq, ackedSeq);
+    return { endpointId: this.id, ackedSeq, sentSeq, wholeAt: reader.wholeAt(), open };
   }
 
   /** A clock that went back makes nobody rest longer than was meant. */
@@ -242,8 +237,14 @@ export class EndpointRunner implements Turn {
     }
   }
 
+  /** What tells of loss is never too old: a gap that expired would have to be declared again. */
+  #settingsFor({ item }: Taken): EndpointSettings {
+    const { settings } = this.#row;
+    return item.record.provider === 'relay' ? { ...settings, maxAgeSeconds: null } : settings;
+  }
+
   #expired(book: DeliveryBook, taken: Taken, now: number): boolean {
-    if (!isExpired(this.#row.settings, taken.item.bornAt, now)) return false;
+    if (!isExpired(this.#settingsFor(taken), taken.item.bornAt, now)) return false;
     book.expire(taken);
     return true;
   }
@@ -268,7 +269,7 @@ export class EndpointRunner implements Turn {
       probing,
       now,
       history: taken.item,
-      settings: this.#row.settings,
+      settings: this.#settingsFor(taken),
       random: random(),
       isReplay: taken.item.key.run !== '',
     });
@@ -284,7 +285,7 @@ export class EndpointRunner implements Turn {
 
   #setAlarm({ book, feeder }: EndpointWork, now: number): void {
     const health = this.#health.current;
-    const dates = [this.#restUntil, nextTryAt(health), book.lanes.nextChangeAt(), feeder.nextAt];
+    const dates = [this.#restUntil, nextTryAt(health), book.lanes.nextChangeAt(), feeder.nextAfter(now)];
     this.#alarm.setFor(Math.min(...dates.filter((at) => at > now)));
   }
 }

@@ -5,7 +5,7 @@ import { pause } from '../../runtime/clock.ts';
 import type { WebhookContext } from './context.ts';
 import { laneNameOf } from './delivery-book.ts';
 import type { BlockKey } from './lanes.ts';
-import type { EndpointRow, OpenedEndpoint } from './ports.ts';
+import type { DueRun, EndpointRow, OpenedEndpoint } from './ports.ts';
 
 const retryShape = { firstMs: 500, maxMs: 10_000 };
 
@@ -13,7 +13,7 @@ export interface EndpointStart extends OpenedEndpoint {
   /** Positions behind the cursor that the retry set owes: not to be sent from the log. */
   readonly parked: readonly number[];
   readonly blocks: readonly { readonly lane: string; readonly key: BlockKey; readonly until: number }[];
-  readonly nextDue: number | null;
+  readonly due: readonly DueRun[];
 }
 
 type StartContext = Pick<WebhookContext, 'rows' | 'feed' | 'clock' | 'positions' | 'observer' | 'laneNames'>;
@@ -44,7 +44,7 @@ async function open(context: StartContext, row: EndpointRow): Promise<EndpointSt
   if (!opened) return undefined;
   const parked = await rows.parkedAfter(endpointId, opened.ackedSeq);
   const blocks = await blocksOf(context, row);
-  return { ...opened, parked, blocks, nextDue: await rows.nextDue(endpointId) };
+  return { ...opened, parked, blocks, due: await rows.runs(endpointId) };
 }
 
 async function blocksOf(

@@ -30,14 +30,14 @@ export function createWork(
   const book = new DeliveryBook(
     {
       ...hooks,
-      parked: (nextAt) => feeder.note(nextAt),
-      released: (nextAt) => feeder.released(nextAt),
+      parked: (nextAt) => feeder.parked(nextAt),
+      released: (run, nextAt) => feeder.released(run, nextAt),
     },
     row,
     start.ackedSeq,
   );
   for (const { lane, key, until } of start.blocks) book.lanes.block(lane, key, until);
   const reader = new LiveReader({ ...hooks, book }, row, start);
-  const feeder = new RetryFeeder({ context, endpointId: row.id, book, ask }, start.nextDue);
+  const feeder = new RetryFeeder({ context, endpointId: row.id, book, ask }, start.due);
   return { book, reader, feeder, start };
 }

@@ -27,6 +27,7 @@ const codeKinds: Readonly<Record<string, OutcomeKind>> = {
   EAI_FAIL: 'dns_failed',
   EAI_NODATA: 'dns_failed',
   UND_ERR_HEADERS_OVERFLOW: 'protocol_error',
+  UND_ERR_RES_EXCEEDED_MAX_SIZE: 'protocol_error',
 };
 
 /** Certificates and handshakes. The names of OpenSSL's verdicts: https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/ */

@@ -26,6 +26,8 @@ const sameKey = (a: BlockKey, b: BlockKey): boolean => a.seq === b.seq && a.run 
 
 export class Lane<T extends LaneItem> {
   readonly name: string;
+  /** Of a name `group/lane`; else ''. */
+  readonly group: string;
   /** It stands in the row of those whose turn comes. */
   queued = false;
   inFlight = 0;
@@ -43,6 +45,7 @@ export class Lane<T extends LaneItem> {
 
   constructor(name: string) {
     this.name = name;
+    this.group = name.slice(0, Math.max(0, name.indexOf('/')));
   }
 
   get waiting(): number {

@@ -2,6 +2,7 @@
 // In memory, and without a clock: `now` is passed in. It sends nothing and knows no row.
 import type { LaneOrder } from '../../domain/endpoint.ts';
 import { Lane, type BlockKey, type LaneItem } from './lane.ts';
+import { ReadyLanes } from './ready-lanes.ts';
 
 export { blockBudgetMs, type BlockKey, type LaneItem } from './lane.ts';
 
@@ -9,11 +10,11 @@ export { blockBudgetMs, type BlockKey, type LaneItem } from './lane.ts';
 const lanesBeforeSweep = 1_000;
 
 export class Lanes<T extends LaneItem> {
+  readonly #maxBehindBlock: number;
   #order: LaneOrder;
   readonly #lanes = new Map<string, Lane<T>>();
-  /** Lanes with something that may leave, in the order in which they became ready. */
-  #ready: Lane<T>[] = [];
-  #firstReady = 0;
+  /** Lanes with something that may leave. */
+  readonly #ready = new ReadyLanes<Lane<T>>();
   readonly #held = new Set<Lane<T>>();
   /** The earliest end of a block in force. */
   #nextChange = Infinity;
@@ -21,8 +22,10 @@ export class Lanes<T extends LaneItem> {
   #lastNow = -Infinity;
   #sweepAt = lanesBeforeSweep;
 
-  constructor(order: LaneOrder) {
+  /** A block is over as soon as more than `maxBehindBlock` items wait for it: what they take up, other lanes lack. */
+  constructor(order: LaneOrder, maxBehindBlock = Infinity) {
     this.#order = order;
+    this.#maxBehindBlock = maxBehindBlock;
   }
 
   /** Items that wait. Those in flight are not among them. */
@@ -37,7 +40,9 @@ export class Lanes<T extends LaneItem> {
 
   /** Behind everything else in the lane. */
   add(lane: string, item: T): void {
-    this.#put(this.#laneOf(lane), item, 'last');
+    const found = this.#laneOf(lane);
+    this.#put(found, item, 'last');
+    this.#endCrowdedBlock(found);
   }
 
   /** A retry: before everything that was not sent yet, among retries by position. */
@@ -52,10 +57,13 @@ export class Lanes<T extends LaneItem> {
     this.#put(found, item, 'returned');
   }
 
-  /** The next item, from then on in flight until `done` or `putBack`. Lanes that are ready take turns. */
+  /**
+   * The next item, from then on in flight until `done` or `putBack`. The groups of lanes (`group/lane`; those without one are a
+   * group too) take turns, and so do the lanes of a group that are ready.
+   */
   next(now: number): { lane: string; item: T } | undefined {
     this.#observe(now);
-    for (let lane = this.#shiftReady(); lane; lane = this.#shiftReady()) {
+    for (let lane = this.#ready.shift(); lane; lane = this.#ready.shift()) {
       lane.queued = false;
       const item = this.#mayGo(lane) ? lane.take() : undefined;
       if (!item) continue;
@@ -86,6 +94,7 @@ export class Lanes<T extends LaneItem> {
     this.#held.add(found);
     this.#countChange();
     this.#wake(found);
+    this.#endCrowdedBlock(found);
   }
 
   /** With a key: only if it is that delivery that blocks. */
@@ -158,8 +167,7 @@ export class Lanes<T extends LaneItem> {
   clear(): void {
     const flying = [...this.#lanes.values()].filter((lane) => lane.inFlight > 0);
     this.#lanes.clear();
-    this.#ready = [];
-    this.#firstReady = 0;
+    this.#ready.clear();
     this.#held.clear();
     this.#countChange();
     this.#size = 0;
@@ -202,18 +210,6 @@ export class Lanes<T extends LaneItem> {
     if (lane.isIdle) this.#lanes.delete(lane.name);
   }
 
-  #shiftReady(): Lane<T> | undefined {
-    const lane = this.#ready[this.#firstReady];
-    if (!lane) return undefined;
-    this.#firstReady++;
-    // Cut off at half, so that each entry is moved once at most.
-    if (this.#firstReady * 2 >= this.#ready.length) {
-      this.#ready = this.#ready.slice(this.#firstReady);
-      this.#firstReady = 0;
-    }
-    return lane;
-  }
-
   #countChange(): void {
     this.#nextChange = Infinity;
     for (const { block } of this.#held) this.#nextChange = Math.min(this.#nextChange, block?.until ?? 0);
@@ -231,11 +227,20 @@ export class Lanes<T extends LaneItem> {
     this.#lastNow = now;
     if (now < this.#nextChange) return;
     for (const lane of this.#held) {
-      if (lane.block && now < lane.block.until) continue;
-      lane.held = false;
-      this.#held.delete(lane);
-      this.#wake(lane);
+      if (!lane.block || now >= lane.block.until) this.#letGo(lane);
     }
     this.#countChange();
+  }
+
+  #endCrowdedBlock(lane: Lane<T>): void {
+    if (!lane.held || lane.waiting <= this.#maxBehindBlock) return;
+    this.#letGo(lane);
+    this.#countChange();
+  }
+
+  #letGo(lane: Lane<T>): void {
+    lane.held = false;
+    this.#held.delete(lane);
+    this.#wake(lane);
   }
 }

@@ -4,12 +4,11 @@ import type { Filter } from '../../domain/filter.ts';
 import { LogWalk } from '../log-walk.ts';
 import type { OutRecord, ReadResult } from '../port.ts';
 import type { WebhookContext } from './context.ts';
+import { maxUnsettled } from './delivery-book.ts';
 import type { DeliveryBook } from './delivery-book.ts';
 import type { EndpointRow, OpenedEndpoint } from './ports.ts';
 import type { ServiceEvents } from './service-events.ts';
 
-/** Records in hand and not settled: about a megabyte, and what a crash repeats at most. */
-const maxUnsettled = 1_024;
 /** One read, and the room that it waits for: not a read for every settled event. */
 const perRead = 256;
 
@@ -36,7 +35,9 @@ export class LiveReader {
   #isDeclaring = false;
   /** Bounds of when anything lost was received: after the last event that was read, and one retention before that read. */
   #lastReceivedAt = 0;
-  #lastWholeAt: number | undefined;
+  #lastWholeAt: number;
+  /** The same for what is behind the cursor. */
+  #wholeAt: number;
 
   constructor(
     deps: LiveReaderDeps,
@@ -49,6 +50,8 @@ export class LiveReader {
     this.#start = start;
     this.#parked = new Set(start.parked);
     this.#position = start.ackedSeq;
+    this.#lastWholeAt = start.wholeAt;
+    this.#wholeAt = start.wholeAt;
     const lossKnownTo = () => this.#lossKnownTo;
     const walkDeps = {
       feed,
@@ -80,6 +83,16 @@ export class LiveReader {
     this.#walk.end();
   }
 
+  /**
+   * When nothing behind the cursor was known to be removed from the log yet. Not simply now: after a loss that was found and
+   * not declared yet, the next process has to know how far back it may reach.
+   */
+  wholeAt(): number {
+    const { feed, clock } = this.#deps.context;
+    if (feed.floorFor(this.#filter()) <= this.#deps.book.window.low()) this.#wholeAt = clock.now();
+    return this.#wholeAt;
+  }
+
   #filter(): Filter {
     const { id: endpointId, serviceAccountId } = this.#endpoint;
     return this.#deps.context.feed.filter(serviceAccountId, null, { endpointId });
@@ -107,8 +120,7 @@ export class LiveReader {
     this.#isDeclaring = true;
     const filter = this.#filter();
     // What is gone was in the log, unread, at the last read that missed nothing.
-    const oldest = this.#lastWholeAt === undefined ? 0 : this.#lastWholeAt - longestRetentionMs;
-    const from = Math.max(0, this.#lastReceivedAt, oldest);
+    const from = Math.max(0, this.#lastReceivedAt, this.#lastWholeAt - longestRetentionMs);
     const to = (await this.#firstKeptAt(filter, floor)) ?? clock.now();
     const done = () => {
       this.#isDeclaring = false;

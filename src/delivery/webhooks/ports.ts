@@ -30,6 +30,8 @@ export interface OpenedEndpoint {
   /** Events up to here may have been sent before and carry `attempt`; later ones are new and carry 1. */
   readonly mark: number;
   readonly attempt: number;
+  /** When nothing behind `ackedSeq` was known to be removed from the log yet. */
+  readonly wholeAt: number;
 }
 
 export interface EndpointPosition {
@@ -37,6 +39,8 @@ export interface EndpointPosition {
   readonly ackedSeq: number;
   /** Everything up to here may have been sent. */
   readonly sentSeq: number;
+  /** When nothing behind `ackedSeq` was known to be removed from the log yet. */
+  readonly wholeAt: number;
   /** False at a clean end. */
   readonly open: boolean;
 }
@@ -59,6 +63,12 @@ export interface OwedDelivery extends DeliveryKey {
   readonly blocksUntil: number | null;
   /** What its age counts from. */
   readonly bornAt: number;
+}
+
+/** A run that has something to be claimed. */
+export interface DueRun {
+  readonly run: string;
+  readonly nextAt: number;
 }
 
 /** What becomes of an owed delivery after a sending: gone (null) or owed again. */
@@ -108,16 +118,20 @@ export interface WebhookRows {
   parkedAfter(endpointId: string, after: number): Promise<number[]>;
   /** Owed deliveries that still hold up their lane at `now`. */
   blocking(endpointId: string, now: number): Promise<OwedDelivery[]>;
-  /** When the next delivery that is not claimed is due; null when there is none. */
-  nextDue(endpointId: string): Promise<number | null>;
+  /** Every run with deliveries that are not claimed, and when its next one is due. */
+  runs(endpointId: string): Promise<DueRun[]>;
+  /** When the run's next delivery that is not claimed is due; null when there is none. */
+  nextDue(endpointId: string, run: string): Promise<number | null>;
   /** How many are owed, claimed or not. */
   countOwed(endpointId: string): Promise<number>;
   /**
-   * Takes deliveries that are due, in the order of `nextAt` and `seq`, at most one per event, and durably raises the
-   * attempt number of each event, in whatever run, before they are sent: a crash repeats with a higher number. The
-   * answer carries the raised number. Also raises the endpoint's own.
+   * Takes deliveries of the run that are due, in the order of `nextAt` and `seq`, and durably raises the attempt number of
+   * each event, in whatever run, before they are sent: a crash repeats with a higher number. The answer carries the
+   * raised number. Also raises the endpoint's own.
    */
-  claim(endpointId: string, now: number, limit: number): Promise<OwedDelivery[]>;
+  claim(endpointId: string, run: string, now: number, limit: number): Promise<OwedDelivery[]>;
+  /** Nothing of the run is claimed any more: for a claim whose answer was lost. */
+  takeBack(endpointId: string, run: string): Promise<void>;
   /** All in one statement. No longer claimed, or gone. Rows that are gone are passed over. */
   settle(settlements: readonly Settlement[]): Promise<void>;
   /**

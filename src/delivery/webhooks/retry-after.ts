@@ -19,7 +19,8 @@ const dateForms = [
  * it is none of the forms; a date that no calendar has is none.
  */
 export function parseRetryAfter(header: string | undefined, now: number): number | null {
-  const value = header?.trim() ?? '';
+  if (header === undefined) return null;
+  const value = header.trim();
   if (deltaSeconds.test(value)) return Math.min(Math.ceil(Number(value) * 1000), Number.MAX_SAFE_INTEGER);
   const at = parseHttpDate(value, now);
   return at === null ? null : Math.max(0, at - now);

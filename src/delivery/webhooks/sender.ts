@@ -11,10 +11,12 @@ import { Connections } from './connections.ts';
 import { CutOffs } from './cut-offs.ts';
 import { guardedConnector } from './egress/index.ts';
 import { sentence } from './fault.ts';
+import { headerId } from './header-id.ts';
 import type { Outcome } from './outcome.ts';
 import type { EgressGuard, Sender, SendRequest } from './ports.ts';
 import { parseRetryAfter } from './retry-after.ts';
 import { createSigner } from './signer.ts';
+import { Targets, type Target } from './targets.ts';
 
 export interface SendLimits extends AnswerLimits {
   /** From the call to the end of the answer. */
@@ -51,10 +53,9 @@ export function createSender(deps: SenderDeps): Sender {
   return new WebhookSender(deps);
 }
 
-interface Prepared {
-  readonly origin: string;
-  readonly path: string;
-  readonly headers: Record<string, string>;
+interface Prepared extends Target {
+  /** Names and values in turn, the form that is the least work. */
+  readonly headers: string[];
 }
 
 class WebhookSender implements Sender {
@@ -62,6 +63,7 @@ class WebhookSender implements Sender {
   readonly #userAgent: string;
   readonly #limits: SendLimits;
   readonly #sign = createSigner();
+  readonly #targets = new Targets();
   readonly #stopping = new AbortController();
   readonly #connections: Connections;
   readonly #cutOffs = new CutOffs();
@@ -79,7 +81,7 @@ class WebhookSender implements Sender {
       signal: this.#stopping.signal,
       ...(tls ? { tls } : {}),
     });
-    this.#connections = new Connections(connect);
+    this.#connections = new Connections(connect, this.#limits.maxAnswerBytes);
   }
 
   send(request: SendRequest, signal: AbortSignal): Promise<Outcome> {
@@ -128,43 +130,45 @@ class WebhookSender implements Sender {
 
   /** Where it goes and its headers; or the end of it, when it cannot be sent at all. */
   #prepare(request: SendRequest, now: number): Prepared | AttemptEnd {
-    const url = callable(request.url);
-    if (!url) return unsent('egress_refused', 'only http and https URLs without a user name are called');
+    const target = this.#targets.of(request.url);
+    if (!target) return unsent('egress_refused', 'only http and https URLs without a user name are called');
     const timestamp = Math.floor(now / 1_000);
+    const id = headerId(request.id);
     let signature: string;
     try {
-      signature = this.#sign(request.secrets, request.id, timestamp, request.body);
+      signature = this.#sign(request.secrets, id, timestamp, request.body);
     } catch {
       return unsent('ours', 'the request could not be signed: the fault is on the side of the relay');
     }
-    const headers = {
-      'content-type': 'application/json',
-      'user-agent': this.#userAgent,
-      [webhookHeaders.id]: request.id,
-      [webhookHeaders.timestamp]: String(timestamp),
-      [webhookHeaders.signature]: signature,
-      [webhookHeaders.attempt]: String(request.attempt),
-      [webhookHeaders.cursor]: request.cursor,
-    };
-    return { origin: url.origin, path: url.pathname + url.search, headers };
+    const { origin, path } = target;
+    return { origin, path, headers: this.#headers(request, id, timestamp, signature) };
+  }
+
+  #headers({ attempt, cursor }: SendRequest, id: string, timestamp: number, signature: string): string[] {
+    return [
+      'content-type',
+      'application/json',
+      'user-agent',
+      this.#userAgent,
+      webhookHeaders.id,
+      id,
+      webhookHeaders.timestamp,
+      String(timestamp),
+      webhookHeaders.signature,
+      signature,
+      webhookHeaders.attempt,
+      String(attempt),
+      webhookHeaders.cursor,
+      cursor,
+    ];
   }
 
   #outcome(startedAt: number, { kind, status, response, retryAfter }: AttemptEnd): Outcome {
     const now = this.#clock.now();
     const retryAfterMs = parseRetryAfter(retryAfter, now);
-    return { kind, status, response, retryAfterMs, startedAt, durationMs: now - startedAt };
-  }
-}
-
-const callableSchemes: ReadonlySet<string> = new Set(['http:', 'https:']);
-
-/** What of the guard's rules is not about addresses: it judges those when a connection is made. */
-function callable(text: string): URL | undefined {
-  try {
-    const url = new URL(text);
-    return callableSchemes.has(url.protocol) && !url.username && !url.password ? url : undefined;
-  } catch {
-    return undefined;
+    // The wall clock may have been set meanwhile, by years; the deadline knows nothing of that.
+    const durationMs = Math.min(Math.max(0, now - startedAt), this.#limits.totalMs);
+    return { kind, status, response, retryAfterMs, startedAt, durationMs };
   }
 }
 

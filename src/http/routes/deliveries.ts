@@ -44,11 +44,13 @@ export function deliveryRoutes(deps: HttpDeps): Hono<AppEnv> {
   app.post(`${base}/replay`, service, async (c) => {
     const body = await parseBody(c, replayBody);
     const serviceAccountId = c.get('service').id;
-    const { endpoint_id: endpointId, dry_run: dryRun } = body;
-    if (!(await deps.store.endpoints.get(serviceAccountId, endpointId))) {
+    const { dry_run: dryRun } = body;
+    const endpoint = await deps.store.endpoints.get(serviceAccountId, body.endpoint_id);
+    if (!endpoint) {
       const message = 'endpoint_id: you have no endpoint with this id';
       throw fieldRefusal('endpoint_id', message, 'unknown_endpoint', 404);
     }
+    const { id: endpointId } = endpoint;
     const filter = deps.feed.filter(serviceAccountId, null, { endpointId });
     const { run, events } = await deps.webhooks.replay({
       serviceAccountId,

@@ -13,7 +13,7 @@ import {
 } from '../../protocol/rest-webhooks.ts';
 import { isoTime } from '../../runtime/clock.ts';
 import { requireService } from '../auth.ts';
-import { behind } from '../behind.ts';
+import { behind, readBudget } from '../behind.ts';
 import { refuseUnechoed } from '../challenge.ts';
 import type { AppEnv } from '../env.ts';
 import { linkNext, pageQuery } from '../page.ts';
@@ -28,7 +28,7 @@ export function endpointRoutes(deps: HttpDeps): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   const { endpoints } = deps.store;
   const service = requireService(deps.store.services);
-  /** For an endpoint that the delivery does not send to: it is gone meanwhile, or disabled. */
+  /** For an endpoint that the delivery cannot send to: it is gone meanwhile, or its secret cannot be read. */
   const notSent = async (serviceId: string, id: string): Promise<never> => {
     const { health } = known(await endpoints.get(serviceId, id));
     const message = 'nothing can be sent to this endpoint while it is disabled';
@@ -43,8 +43,9 @@ export function endpointRoutes(deps: HttpDeps): Hono<AppEnv> {
     const last = page.at(-1);
     if (last && rows.length > limit) linkNext(c, last.id);
     const views: EndpointView[] = [];
+    const budget = readBudget();
     // One after another: each may read a long stretch of the log.
-    for (const row of page) views.push(await view(deps, serviceId, row));
+    for (const row of page) views.push(await view(deps, serviceId, row, budget));
     return c.json(views);
   });
   app.get(`${base}/:id`, service, async (c) => {
@@ -107,7 +108,12 @@ const stillAhead = (ms: number | null, now: number): number | null => (ms !== nu
 
 const instant = (ms: number | null): string | null => (ms === null ? null : isoTime(ms));
 
-async function view(deps: HttpDeps, serviceId: string, row: EndpointRow): Promise<EndpointView> {
+async function view(
+  deps: HttpDeps,
+  serviceId: string,
+  row: EndpointRow,
+  budget = readBudget(),
+): Promise<EndpointView> {
   const { feed } = deps;
   const { health, settings } = row;
   const filter = feed.filter(serviceId, null, { endpointId: row.id });
@@ -127,7 +133,7 @@ async function view(deps: HttpDeps, serviceId: string, row: EndpointRow): Promis
     concurrency: settings.concurrency,
     position: encodeCursor(feed.epoch, row.ackedSeq),
     head: encodeCursor(feed.epoch, feed.head()),
-    behind_events: await behind(feed, filter, row.ackedSeq),
+    behind_events: await behind(feed, filter, row.ackedSeq, budget),
     waiting: row.owed,
     previous_secret_valid_until: instant(stillAhead(row.previousSecretValidUntil, deps.clock.now())),
     created_at: isoTime(row.createdAt),

@@ -79,7 +79,10 @@ async function inEffect(deps: HttpDeps, serviceId: string): Promise<void> {
   }
 }
 
-/** The interest once the platform has said something, or as it is when the time is over. */
+/**
+ * The interest once the platform has said something, or as it was last seen when the time is over. A database that goes
+ * away meanwhile ends the wait and not the request: its answer may hold the only copy of a secret.
+ */
 async function verdict(
   deps: HttpDeps,
   c: Context,
@@ -89,7 +92,9 @@ async function verdict(
   let latest = interest;
   await pollUntil<true>({
     async attempt() {
-      const row = await deps.store.interests.get(interest.serviceAccountId, interest.id);
+      const row = await deps.store.interests
+        .get(interest.serviceAccountId, interest.id)
+        .catch(() => undefined);
       if (!row) return true;
       latest = row;
       return row.topic.state === 'pending' ? undefined : true;

@@ -28,7 +28,7 @@ const maxAdvised = 4;
 type Resolved = Awaited<ReturnType<EgressGuard['resolve']>>;
 
 export function createEgressGuard(deps: EgressGuardDeps): EgressGuard {
-  const { allowedCidrs, lookup = systemLookup(), clock = systemClock } = deps;
+  const { allowedCidrs, clock = systemClock, lookup = systemLookup({ clock }) } = deps;
 
   const judge = (address: string) => verdictOf(refuseAddress(address, allowedCidrs));
 
@@ -80,9 +80,12 @@ function readUrl(text: string): URL | (EgressVerdict & { ok: false }) {
 const withoutBrackets = (hostname: string) =>
   hostname.startsWith('[') && hostname.endsWith(']') ? hostname.slice(1, -1) : hostname;
 
+/** RFC 1035, and the dot of the root. A resolver answers a longer one as if it were the relay that was broken. */
+const maxNameLength = 254;
+
 /** Each once, in the resolver's order. */
 async function addressesOf(name: string, lookup: Lookup): Promise<string[]> {
-  const found = await lookup(name);
+  const found = name.length > maxNameLength ? [] : await lookup(name);
   if (found.length === 0)
     throw Object.assign(new Error('the name has no addresses'), { code: 'ENOTFOUND', syscall: 'lookup' });
   return [...new Set(found.map(({ address }) => address))];

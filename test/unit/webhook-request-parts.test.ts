@@ -1,0 +1,47 @@
+// Parts of a webhook request that are kept or written anew: where a URL leads, and how an id stands in a header.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { headerId } from '../../src/delivery/webhooks/header-id.ts';
+import { Targets } from '../../src/delivery/webhooks/targets.ts';
+
+describe('where a URL leads', () => {
+  it('is the same the first time, later, and after more URLs than are remembered', () => {
+    const targets = new Targets();
+    const url = 'HTTPS://Receiver.example:443/ä?x=/b#part';
+    const target = { origin: 'https://receiver.example', path: '/%C3%A4?x=/b' };
+    expect([targets.of(url), targets.of(url)]).toEqual([target, target]);
+    for (let n = 0; n < 1_100; n++)
+      expect(targets.of(`http://${n}.example/`)?.origin).toBe(`http://${n}.example`);
+    expect(targets.of(url)).toEqual(target);
+  });
+
+  it('is nowhere for what is not called, however often it is asked', () => {
+    const targets = new Targets();
+    for (const url of [
+      '',
+      'nonsense',
+      'ftp://a.example/',
+      'http://user@a.example/',
+      'http://:word@a.example/',
+    ])
+      expect([targets.of(url), targets.of(url)]).toEqual([undefined, undefined]);
+  });
+});
+
+describe('an id in a header', () => {
+  it('is visible ASCII, and different ids stay different', () => {
+    const id = fc.string({ unit: 'grapheme', minLength: 1 });
+    fc.assert(
+      fc.property(id, id, (one, two) => {
+        expect(headerId(one)).toMatch(/^[\x21-\x7e]+$/);
+        expect(headerId(one) === headerId(two)).toBe(one === two);
+      }),
+    );
+    expect(headerId('a b')).not.toBe(headerId('a%20b'));
+  });
+
+  it('is itself where it can be, as those of the platform are', () => {
+    for (const id of ['befa7b53-d79d-478f-86b9-120f112b044e', 'RYnVYFHj+/_-=', 'relay-gap-1'])
+      expect(headerId(id)).toBe(id);
+  });
+});
