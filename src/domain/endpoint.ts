@@ -40,8 +40,9 @@ export interface EndpointHealth {
   readonly failuresInRow: number;
   /** The first failure since the last success; null when the last attempt was one. */
   readonly failingSince: number | null;
-  /** While open: when the next probe is due, and how many there were. */
+  /** While open: when the next probe is due. */
   readonly probeAt: number | null;
+  /** How many there were, while it is open; then how many there had been. */
   readonly probes: number;
 }
 

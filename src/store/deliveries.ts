@@ -70,8 +70,8 @@ export interface Deliveries {
   /** All in one statement. No longer claimed, or gone. */
   settle(settlements: readonly Settlement[]): Promise<void>;
   /**
-   * One row per position, due at `now`, with the highest attempt number that the history or the retry set knows of for the
-   * event (at least 1). Answers how many were added; none when the endpoint is gone.
+   * One row per position, due at `now`, with the highest attempt number that any sending of the event is known to have had
+   * or, since its last clean start, any at all of the endpoint. Answers how many were added; none when the endpoint is gone.
    */
   addRun(run: ReplayRun): Promise<number>;
 }
@@ -236,12 +236,15 @@ async function takeBack(context: StoreContext, endpointId: string, run: string):
   });
 }
 
-/** The lock is an own statement for the same reason as in `claim`. */
+/**
+ * The lock is an own statement for the same reason as in `claim`. The endpoint's own number stands for what the history has
+ * not heard of, since a process died or could not write it.
+ */
 const addRunSql = `
 INSERT INTO delivery (endpoint_id, seq, run, attempt, next_at, born_at)
 SELECT e.id, g.seq, $3,
-       greatest(1, (SELECT max(a.attempt) FROM attempt a WHERE a.endpoint_id = e.id AND a.seq = g.seq),
-                   (SELECT max(d.attempt) FROM delivery d WHERE d.endpoint_id = e.id AND d.seq = g.seq)),
+       greatest(e.attempt, (SELECT max(a.attempt) FROM attempt a WHERE a.endpoint_id = e.id AND a.seq = g.seq),
+                (SELECT max(d.attempt) FROM delivery d WHERE d.endpoint_id = e.id AND d.seq = g.seq)),
        $4, $4
   FROM endpoint e, (SELECT DISTINCT seq FROM unnest($2::bigint[]) AS u(seq)) g
  WHERE e.id = $1

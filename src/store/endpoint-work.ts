@@ -17,6 +17,8 @@ export interface WorkEndpoint {
   readonly secrets: readonly LiveSecret[];
   readonly health: EndpointHealth;
   readonly ackedSeq: number;
+  /** The retry set has something of it. */
+  readonly owes: boolean;
 }
 
 /** Where an endpoint goes on. */
@@ -103,13 +105,16 @@ export function createEndpointWork(context: StoreContext): EndpointWork {
   };
 }
 
+const workShape = endpointShape.extend({ owes: z.boolean() });
+
 async function select(context: StoreContext, tail: string, values: unknown[]): Promise<WorkEndpoint[]> {
   const answer = await context.database.pool.query(
-    `SELECT ${endpointColumns} FROM endpoint e ${tail}`,
+    `SELECT ${endpointColumns}, EXISTS (SELECT 1 FROM delivery d WHERE d.endpoint_id = e.id) AS owes
+       FROM endpoint e ${tail}`,
     values,
   );
   return answer.rows.flatMap((raw: unknown) => {
-    const row = endpointShape.parse(raw);
+    const row = workShape.parse(raw);
     const secrets = liveSecrets(context.sealer, row, context.clock.now());
     if (!secrets) return [];
     return {
@@ -120,6 +125,7 @@ async function select(context: StoreContext, tail: string, values: unknown[]): P
       secrets,
       health: healthOf(row),
       ackedSeq: row.acked_seq,
+      owes: row.owes,
     };
   });
 }

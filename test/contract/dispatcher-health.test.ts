@@ -1,5 +1,6 @@
 // Webhook delivery to an endpoint that is ill: the circuit, its probes, and when it is given up.
 import { describe, expect, it } from 'vitest';
+import { defaultEndpointSettings } from '../../src/domain/endpoint.ts';
 import { World, eventOf, hang, turns, until } from './dispatcher-rig.ts';
 
 const secondMs = 1_000;
@@ -31,8 +32,8 @@ describe('the circuit', () => {
       await until(() => world.receivers.sent.length === before + 1, { what: `probe after ${waitMs}` });
       await until(() => world.rows.at('e1').health.probeAt !== probeAt);
     }
-    // What is owed is tried again, that which waits longest, and no step of its schedule is spent.
-    expect(world.receivers.sent.slice(8).map(({ attempt }) => attempt)).toEqual([2, 2, 2, 2, 2, 2, 2]);
+    // What is owed longest and what was not tried yet, by turns, and no step of a schedule is spent.
+    expect(world.receivers.sent.slice(8).map(({ attempt }) => attempt)).toEqual([2, 1, 2, 1, 2, 1, 2]);
     expect(new Set(world.receivers.log()).size).toBe(15);
     expect(world.rows.at('e1').health).toMatchObject({ state: 'open', probes: 7 });
     expect(Math.max(...world.rows.owed('e1').map(({ spent }) => spent))).toBe(1);
@@ -46,6 +47,36 @@ describe('the circuit', () => {
       const own = order.filter((n) => Math.floor((n - 1) / 2) === lane);
       expect(own).toEqual([2 * lane + 1, 2 * lane + 2]);
     }
+  });
+
+  it('closes although the receiver never takes the events that opened it', async () => {
+    await using world = new World();
+    world.rows.addEndpoint('e1');
+    world.receivers.answer = ({ id }) =>
+      Number(id.slice('event-'.length)) <= 6 ? 'server_error' : 'success';
+    for (let lane = 0; lane < 6; lane++) world.feed.append(`poison-${lane}`);
+    await world.start();
+    await until(() => world.rows.at('e1').health.state === 'open');
+    world.feed.append('well', 50);
+    await world.pass(600 * secondMs, 5 * secondMs);
+    await until(() => world.receivers.accepted().length === 50, { what: 'everything else' });
+    expect(world.told()).toContain('relay.endpoint.recovered');
+  });
+
+  it('of a receiver that takes half of what is under way does not open and close by turns', async () => {
+    await using world = new World();
+    world.rows.addEndpoint('e1', { settings: { ...defaultEndpointSettings, concurrency: 64 } });
+    // Runs of six failures, and of six successes.
+    let count = 0;
+    world.receivers.answer = () => {
+      const at = count++;
+      return turns(2 + (at % 64)).then(() => (Math.floor(at / 6) % 2 === 0 ? 'server_error' : 'success'));
+    };
+    for (let lane = 0; lane < 500; lane++) world.feed.append(`lane-${lane}`, 2);
+    await world.start();
+    await until(() => world.rows.at('e1').health.state === 'open');
+    await world.pass(20 * secondMs, secondMs);
+    expect(world.told()).toEqual(['relay.endpoint.degraded']);
   });
 
   it('sends one probe at a time, be the next one due or not', async () => {
@@ -171,6 +202,20 @@ describe('the end of an endpoint', () => {
     await until(() => new Set(world.receivers.accepted()).size === 7);
     expect(new Set(world.receivers.log()).size).toBe(world.receivers.sent.length);
   }, 60_000);
+
+  it('is over for an open endpoint although its health was saved just behind the enabling', async () => {
+    await using world = new World();
+    world.rows.addEndpoint('e1');
+    world.receivers.answer = () => 'server_error';
+    for (let lane = 0; lane < 10; lane++) world.feed.append(`lane-${lane}`);
+    await world.start();
+    await until(() => world.rows.at('e1').health.state === 'open');
+    world.receivers.answer = () => 'success';
+    // As the row is when the enabling was written and then that.
+    world.rows.emit({ kind: 'endpoint', endpointId: 'e1', what: 'enabled' });
+    await until(() => world.receivers.accepted().length === 2, { what: 'those not tried yet' });
+    await until(() => world.rows.at('e1').health.state === 'healthy');
+  });
 
   it('is over for an open endpoint that somebody enables: what waits goes out at once', async () => {
     await using world = new World();

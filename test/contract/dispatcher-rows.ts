@@ -19,7 +19,7 @@ export type RowsCall = Exclude<keyof WebhookRows, never>;
 export type Fault = 'refuse' | 'lose' | undefined;
 
 interface StoredEndpoint {
-  row: Omit<EndpointRow, 'ackedSeq' | 'health'>;
+  row: Omit<EndpointRow, 'ackedSeq' | 'health' | 'owes'>;
   health: EndpointHealth;
   ackedSeq: number;
   sentSeq: number;
@@ -102,14 +102,14 @@ export class MemoryRows implements WebhookRows {
           ({ row, health }) =>
             health.state !== 'disabled' && !this.disabledServices.has(row.serviceAccountId),
         )
-        .map(({ row, health, ackedSeq }) => ({ ...row, health, ackedSeq })),
+        .map((stored) => this.#rowOf(stored)),
     );
   }
 
   endpoint(id: string): Promise<EndpointRow | undefined> {
     return this.#call('endpoint', () => {
       const found = this.endpoints.get(id);
-      return found && { ...found.row, health: found.health, ackedSeq: found.ackedSeq };
+      return found && this.#rowOf(found);
     });
   }
 
@@ -230,7 +230,7 @@ export class MemoryRows implements WebhookRows {
         const known = [...this.attempts, ...this.owed(run.endpointId)].filter(
           (row) => row.endpointId === run.endpointId && row.seq === seq,
         );
-        const attempt = Math.max(1, ...known.map((row) => row.attempt));
+        const attempt = Math.max(this.at(run.endpointId).attempt, ...known.map((row) => row.attempt));
         const row = { endpointId: run.endpointId, seq, run: run.run, attempt, spent: 0, claimed: false };
         const dates = { nextAt: run.now, bornAt: run.now, blocksUntil: null };
         this.deliveries.set(keyOf(row), { ...row, ...dates });
@@ -253,6 +253,10 @@ export class MemoryRows implements WebhookRows {
       for (const record of old) this.attempts.splice(this.attempts.indexOf(record), 1);
       return old.length;
     });
+  }
+
+  #rowOf({ row, health, ackedSeq }: StoredEndpoint): EndpointRow {
+    return { ...row, health, ackedSeq, owes: this.owed(row.id).length > 0 };
   }
 
   #nextDue(id: string, run: string): number | null {

@@ -171,6 +171,27 @@ describe('what ends a delivery', () => {
     ]);
   });
 
+  it('is told of once: endpoints that take no gap do not make more of them', async () => {
+    await using world = new World();
+    world.logsDeclared = true;
+    for (const id of ['e1', 'e2', 'e3'])
+      world.rows.addEndpoint(id, { settings: { ...settings, retryProfile: 'realtime' } });
+    world.receivers.answer = ({ id, body }) =>
+      id === 'event-1' || body.includes('"cause"') ? 'client_error' : 'success';
+    world.feed.append('a');
+    await world.start();
+    for (let at = 0; at < 150; at++) {
+      world.feed.append('b', 3);
+      await world.pass(4_000);
+    }
+    expect(world.told()).toEqual(Array.from({ length: 3 }, () => 'relay.gap delivery_failed'));
+    await until(() => world.rows.owed('e1').length === 0);
+    await world.pass(600);
+    const failed = world.rows.attempts.filter(({ state }) => state === 'failed');
+    // The event, and each of the three gaps, at each of the endpoints.
+    expect(failed).toHaveLength(12);
+  });
+
   it('is its age: one gap for all of them, before the cursor passes', async () => {
     await using world = new World();
     world.rows.addEndpoint('e1', { settings: { ...settings, maxAgeSeconds: 60 } });

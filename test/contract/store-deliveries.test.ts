@@ -72,6 +72,10 @@ describe('the retry set', () => {
     expect((await rows().blocking(id, 4_000)).map(({ seq }) => seq)).toEqual([5]);
     expect([await rows().countOwed(id), await rows().countOwed(other)]).toEqual([4, 1]);
     expect((await rig.store.endpoints.get(rig.service.id, id))?.owed).toBe(4);
+    const idle = (await endpointOf(rig, { webhookUrl: `${url}/3` })).id;
+    const owing = (await rows().dispatchable()).filter(({ owes }) => owes).map((row) => row.id);
+    expect(owing.toSorted()).toEqual([id, other].toSorted());
+    expect((await rows().endpoint(idle))?.owes).toBe(false);
   });
 
   test('what is due of a run is claimed in order, and once', async () => {

@@ -64,7 +64,13 @@ describe('many at once', () => {
       Array.from({ length: 6 }, (_, index) => endpointOf(rig, { webhookUrl: `${url}/${index}` })),
     );
     const key1 = { seq: 1, run: '', attempt: 1, spent: 0, nextAt: 1, blocksUntil: null, bornAt: 1 };
-    const positions = endpoints.map(({ id }) => ({ endpointId: id, ackedSeq: 1, sentSeq: 1, wholeAt: 1, open: true }));
+    const positions = endpoints.map(({ id }) => ({
+      endpointId: id,
+      ackedSeq: 1,
+      sentSeq: 1,
+      wholeAt: 1,
+      open: true,
+    }));
     const owed = endpoints.map(({ id }) => ({ ...key1, endpointId: id }));
     let removed = false;
     const work = async () => {

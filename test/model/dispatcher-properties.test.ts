@@ -18,6 +18,7 @@ type Step =
   | { readonly kind: 'pass'; readonly ms: number }
   | { readonly kind: 'mood'; readonly failing: number }
   | { readonly kind: 'database'; readonly failing: number }
+  | { readonly kind: 'replay'; readonly after: number }
   | { readonly kind: 'crash' | 'restart' | 'turns' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -48,6 +49,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.constant({ kind: 'turns' as const }) },
 );
 
+const replayOrStep: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 5, arbitrary: step },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('replay' as const), after: fc.nat(60) }) },
+);
+
 const faults: readonly OutcomeKind[] = [
   'server_error',
   'client_error',
@@ -71,12 +77,15 @@ function generator(seed: number): () => number {
 interface Story {
   readonly world: World;
   readonly fired: { crashes: number; database: number; failures: number };
+  /** How many events each replay promised to send; undefined: its process died before it could. */
+  readonly replayed: readonly (number | undefined)[];
 }
 
 async function play(steps: readonly Step[], seed: number, retryProfile: RetryProfile): Promise<Story> {
   const world = new World();
   const random = generator(seed);
   const fired = { crashes: 0, database: 0, failures: 0 };
+  const replayed: { events?: number }[] = [];
   let mood = 0.2;
   world.rows.addEndpoint('e1', { settings: { ...defaultEndpointSettings, retryProfile } });
   world.receivers.answer = async () => {
@@ -92,6 +101,7 @@ async function play(steps: readonly Step[], seed: number, retryProfile: RetryPro
     else if (one.kind === 'pass') await world.pass(one.ms, Math.max(100, one.ms / 20));
     else if (one.kind === 'mood') mood = one.failing;
     else if (one.kind === 'turns') await turns(3);
+    else if (one.kind === 'replay') replayed.push(replay(process, one.after));
     else if (one.kind === 'database') {
       world.rows.fault = () => {
         if (random() >= one.failing) return undefined;
@@ -111,7 +121,17 @@ async function play(steps: readonly Step[], seed: number, retryProfile: RetryPro
   for (let hours = 0; hours < 80 && !isDone(world); hours++) await world.pass(3_600_000, 600_000);
   await world.pass(2_000, 500);
   await process.webhooks.stop({ withinMs: 1_000 });
-  return { world, fired };
+  return { world, fired, replayed: replayed.map(({ events }) => events) };
+}
+
+function replay({ webhooks }: Process, after: number): { events?: number } {
+  const answer: { events?: number } = {};
+  const asked = { serviceAccountId: 'service-1', endpointId: 'e1', after, dryRun: false };
+  webhooks.replay(asked).then(
+    ({ events }) => (answer.events = events),
+    () => undefined,
+  );
+  return answer;
 }
 
 function begin(world: World): Process {
@@ -148,6 +168,14 @@ function checkNumbers(world: World): void {
     else if (before) expect(sent.attempt, `${sent.id} again`).toBeGreaterThan(before.attempt);
     last.set(sent.id, sent);
   }
+}
+
+/** Of several runs the lower number may leave last. */
+function checkNumbersDiffer(world: World): void {
+  const numbers = world.receivers.sent
+    .filter(({ outcome }) => outcome !== 'ours')
+    .map(({ id, attempt }) => `${id}#${attempt}`);
+  expect(numbers.filter((number, at) => numbers.indexOf(number) !== at)).toEqual([]);
 }
 
 const seqOf = ({ id }: Pick<Sent, 'id'>): number => Number(id.slice('event-'.length));
@@ -217,6 +245,32 @@ describe('whatever happens', () => {
         fc.array(step, { minLength: 10, maxLength: 60, size: 'max' }),
         fc.integer(),
         fc.constantFrom<RetryProfile>('durable', 'realtime'),
+        run,
+      ),
+      { numRuns: 40 },
+    );
+    for (const [what, count] of Object.entries(sum)) expect(count, what).toBeGreaterThan(50);
+  }, 180_000);
+
+  it('every replay that was promised is sent, under numbers of its own', async () => {
+    const sum = { crashes: 0, database: 0, failures: 0, replayed: 0 };
+    const run = async (steps: readonly Step[], seed: number) => {
+      const { world, fired, replayed } = await play(steps, seed, 'durable');
+      const promised = replayed.reduce((total: number, events) => total + (events ?? 0), 0);
+      const ended = world.receivers.sent.filter(({ outcome }) => outcome === 'success').length;
+      expect(ended + lostIds(world).size).toBeGreaterThanOrEqual(world.feed.head() + promised);
+      expect(isDone(world)).toBe(true);
+      checkNumbersDiffer(world);
+      expect(world.clock.pending).toBe(0);
+      sum.crashes += fired.crashes;
+      sum.database += fired.database;
+      sum.failures += fired.failures;
+      sum.replayed += promised;
+    };
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(replayOrStep, { minLength: 10, maxLength: 60, size: 'max' }),
+        fc.integer(),
         run,
       ),
       { numRuns: 40 },

@@ -51,6 +51,13 @@ class Endpoint {
     return step;
   }
 
+  /** The next probe succeeds. */
+  recover(): this {
+    this.now = nextTryAt(this.health);
+    this.try('success');
+    return this;
+  }
+
   fail(times: number): this {
     for (let n = 0; n < times; n++) this.try('failure');
     return this;
@@ -172,8 +179,8 @@ describe('opening', () => {
   });
 
   it('the window starts empty after a recovery: one failure does not open it again', () => {
-    const endpoint = new Endpoint().fail(20);
-    endpoint.try('success');
+    const endpoint = opened();
+    endpoint.recover();
     expect(endpoint.fail(4).health.state).toBe('healthy');
     expect(endpoint.events).toEqual(['degraded', 'recovered']);
   });
@@ -210,6 +217,29 @@ describe('while open', () => {
     endpoint.now += 15_000;
     endpoint.fail(7);
     expect(endpoint.health).toMatchObject({ failuresInRow: 12, probeAt, probes: 0 });
+  });
+
+  it('a success of one of them does not close it: of many half may succeed, and it would open again at once', () => {
+    const endpoint = opened();
+    const { probeAt, since } = endpoint.health;
+    endpoint.now += 15_000;
+    const { event, health } = endpoint.try('success');
+    expect(event).toBeNull();
+    expect(health).toMatchObject({ state: 'open', since, probeAt, failuresInRow: 0, failingSince: null });
+    expect(endpoint.recover().events).toEqual(['degraded', 'recovered']);
+  });
+
+  it('one that opens again soon after it closed goes on where its pauses were', () => {
+    const endpoint = opened();
+    const pauses: number[] = [];
+    for (let n = 0; n < 7; n++) {
+      pauses.push((nextTryAt(endpoint.health) - endpoint.now) / 1000);
+      endpoint.recover().fail(5);
+    }
+    expect(pauses).toEqual([30, 60, 120, 240, 480, 600, 600]);
+    endpoint.recover().now += 600_000;
+    endpoint.fail(5);
+    expect(nextTryAt(endpoint.health) - endpoint.now).toBe(30_000);
   });
 
   it('the reason is that of the latest failure', () => {
@@ -275,16 +305,22 @@ function wander(steps: readonly { charge: Try['charge']; afterMs: number; random
 describe('on any way', () => {
   const steps = fc.array(aStep, { maxLength: 80 });
 
-  it('a success makes it healthy, unless it is disabled', () => {
+  it('the success of a probe makes it healthy, unless it is disabled', () => {
     fc.assert(
       fc.property(steps, aClockJump, (taken, jumpMs) => {
         const endpoint = wander(taken);
         endpoint.now += jumpMs;
         const wasDisabled = endpoint.health.state === 'disabled';
+        if (mayTry(endpoint.health, endpoint.now) === 'no') endpoint.now = nextTryAt(endpoint.health);
+        if (wasDisabled) endpoint.now = start;
         endpoint.try('success');
         if (wasDisabled) expect(endpoint.health.state).toBe('disabled');
         else
-          expect(endpoint.health).toMatchObject({ ...healthySince(0), since: expect.any(Number) as number });
+          expect(endpoint.health).toMatchObject({
+            ...healthySince(0),
+            since: expect.any(Number) as number,
+            probes: expect.any(Number) as number,
+          });
       }),
     );
   });

@@ -109,7 +109,7 @@ export class DeliveryBook {
 
   /** A try has ended. */
   ended({ lane, item }: Taken, outcome: Outcome, verdict: Verdict, rest: Rest): void {
-    this.#tell(namedIn(item), { ...verdict, outcome: outcome.kind }, outcome);
+    this.#tell(namedIn(item), endedAs(verdict, outcome), outcome);
     if (verdict.resend) this.lanes.putBack(lane, item);
     else if (verdict.state === 'delivered') this.#delivered({ lane, item });
     else if (verdict.state === 'retrying') this.#owe({ lane, item }, verdict, rest);
@@ -118,7 +118,7 @@ export class DeliveryBook {
 
   /** A try has ended with the endpoint's work: the delivery stays as it is, and comes again with a raised number. */
   left({ lane, item }: Taken, outcome: Outcome, verdict: Verdict): void {
-    this.#tell(namedIn(item), { ...verdict, outcome: outcome.kind }, outcome);
+    this.#tell(namedIn(item), endedAs(verdict, outcome), outcome);
     this.lanes.done(lane);
   }
 
@@ -167,7 +167,8 @@ export class DeliveryBook {
     this.lanes.done(lane);
     const span = { from: record.receivedAt, to: record.receivedAt + 1 };
     const done = () => (item.isOwed ? this.#gone(key) : this.#settle(item.seq));
-    this.#deps.events.lost({ cause, ...span, events: 1, eventIds: [record.id], done });
+    if (tellsOfDelivery(record)) done();
+    else this.#deps.events.lost({ cause, ...span, events: 1, eventIds: [record.id], done });
   }
 
   #settle(seq: number): void {
@@ -217,6 +218,15 @@ export class DeliveryBook {
     });
   }
 }
+
+/**
+ * Whoever does not take a gap would not take the one about it either, and so on without end, in each endpoint of the
+ * service. It stands in the log, and in the history as failed.
+ */
+const tellsOfDelivery = ({ type, audience }: OutRecord): boolean =>
+  type === 'relay.gap' && audience.kind === 'service';
+
+const endedAs = ({ state, nextAt }: Verdict, { kind }: Outcome): Ended => ({ state, nextAt, outcome: kind });
 
 const namedIn = ({ key, attempt, record }: Delivery) => ({
   key,

@@ -185,7 +185,6 @@ export class Dispatcher {
   #scheduleReRead(): void {
     this.#cancelReRead = this.#context.clock.after(reReadEveryMs, () => {
       this.#scheduleReRead();
-      for (const runner of this.#runners.values()) runner.due();
       this.#areAllStale = true;
       void this.#readSoon();
     });

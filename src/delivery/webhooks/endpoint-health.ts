@@ -1,6 +1,7 @@
 // The health of one endpoint as it is now: what was decided about it is saved, told to the service and to the observer. It
 // decides nothing itself, and neither saving nor telling holds up a delivery.
 import { backOffMs } from '../../domain/back-off.ts';
+import { healthySince } from '../../domain/endpoint.ts';
 import type { EndpointHealth } from '../../domain/endpoint.ts';
 import type { Cancel } from '../../runtime/clock.ts';
 import type { WebhookContext } from './context.ts';
@@ -56,12 +57,14 @@ export class EndpointHealthKeeper {
     return step.event;
   }
 
-  /** Somebody enabled the endpoint: what was before counts no more. */
-  reset(health: EndpointHealth): void {
-    this.#health = health;
+  /** Somebody enabled the endpoint, and the row was like this then or later: what was before counts no more. */
+  reset(row: EndpointHealth): void {
+    const isUndone = row.state === 'open';
+    this.#health = isUndone ? healthySince(this.#context.clock.now()) : row;
     this.#recent = noRecent;
-    // A save that is under way would bring the old one back.
+    // A save that is under way would bring the old one back, as one did that came between the enabling and the reading.
     this.#isDirty = this.#isSaving;
+    if (isUndone) this.#saveSoon(0);
   }
 
   /** Resolves when what is to be remembered is saved, or at `stop`. */

@@ -84,6 +84,8 @@ export class EndpointRunner implements Turn {
     this.#row = row;
     this.#secrets.replace(row.secrets);
     this.#work?.book.lanes.setOrder(row.settings.order);
+    // Another process may have added it, or this one without hearing that it had.
+    if (row.owes) this.#work?.feeder.due();
     this.#ask();
   }
 
@@ -217,24 +219,27 @@ export class EndpointRunner implements Turn {
     }
   }
 
-  /**
-   * One try and no second one beside it: what is owed longest if anything is, past the lanes, since nothing else is under
-   * way and their blocks are to hold until the circuit closes; else what comes next.
-   */
-  #probe({ book, feeder }: EndpointWork, now: number): void {
+  /** One try and no second one beside it. */
+  #probe(work: EndpointWork, now: number): void {
     if (this.#flights.count > 0 || !this.#budget.hasRoom(this.#ask)) return;
-    for (;;) {
-      let taken = feeder.takeProbe();
-      if (!taken) {
-        feeder.fillProbe(now);
-        if (feeder.isBusy) return;
-        taken = book.lanes.next(now);
-      }
-      if (!taken) return;
-      if (this.#expired(book, taken, now)) continue;
+    for (let taken = this.#nextProbe(work, now); taken; taken = this.#nextProbe(work, now)) {
+      if (this.#expired(work.book, taken, now)) continue;
       this.#send(taken, true, now);
       return;
     }
+  }
+
+  /**
+   * What is owed longest if anything is, past the lanes, since nothing else is under way and their blocks are to hold until
+   * the circuit closes; else what comes next. Every second time something that was not tried yet: a few events that a
+   * receiver will never take must not speak for all others.
+   */
+  #nextProbe({ book, feeder }: EndpointWork, now: number): Taken | undefined {
+    const fresh = this.#health.current.probes % 2 === 1 ? book.lanes.nextUntroubled() : undefined;
+    const probe = fresh ?? feeder.takeProbe();
+    if (probe) return probe;
+    feeder.fillProbe(now);
+    return feeder.isBusy ? undefined : book.lanes.next(now);
   }
 
   /** What tells of loss is never too old: a gap that expired would have to be declared again. */

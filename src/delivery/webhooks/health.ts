@@ -47,7 +47,7 @@ export interface HealthStep {
 
 /**
  * The endpoint's health after a try. The same object when nothing changed. `disabled` is left by nothing but an enabling,
- * and a success ends every other state.
+ * `open` by the success of a probe: of many that were under way some may have succeeded, and would close it at once.
  */
 export function afterTry(health: EndpointHealth, recent: Recent, ended: Try): HealthStep {
   if (health.state === 'disabled') return { health, recent, event: null };
@@ -77,7 +77,10 @@ export function nextTryAt(health: EndpointHealth): number {
 
 function afterSuccess(health: EndpointHealth, recent: Recent, now: number): HealthStep {
   // Starts with an empty window: what opened the circuit must not open it again at the first failure.
-  if (health.state === 'open') return { health: healthySince(now), recent: noRecent, event: 'recovered' };
+  if (health.state === 'open' && mayTry(health, now) !== 'no') {
+    const recovered = { ...healthySince(now), probes: health.probes + 1 };
+    return { health: recovered, recent: noRecent, event: 'recovered' };
+  }
   const counted = count(recent, false, now);
   if (health.failuresInRow === 0 && health.failingSince === null) {
     return { health, recent: counted, event: null };
@@ -94,13 +97,18 @@ function afterFailure(health: EndpointHealth, recent: Recent, ended: Try): Healt
   if (after.failuresInRow < failuresToOpen && !mostlyFailures(counted)) {
     return { health: after, recent: counted, event: null };
   }
-  const probeAt = ended.now + pauseMs(0, ended.random);
+  const probes = probesBefore(health, ended.now);
+  const probeAt = ended.now + pauseMs(probes, ended.random);
   return {
-    health: { ...after, ...ended.why, state: 'open', since: ended.now, probeAt, probes: 0 },
+    health: { ...after, ...ended.why, state: 'open', since: ended.now, probeAt, probes },
     recent: counted,
     event: 'degraded',
   };
 }
+
+/** One that is ill again so soon was not well: its pauses go on growing, and it is not told of every half minute. */
+const probesBefore = ({ since, probes }: EndpointHealth, now: number): number =>
+  now - since < longestProbeMs ? probes : 0;
 
 /** A try that was under way when the circuit opened ends before the probe is due: it counts, and moves nothing. */
 function whileOpen(after: EndpointHealth, before: EndpointHealth, ended: Try): EndpointHealth {

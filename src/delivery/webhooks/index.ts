@@ -41,7 +41,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
     parks.stop();
     settlements.stop();
     dispatcher.abandon();
-    await within(context, lastWritesMs, Promise.all([positions.stop(), history.stop()]));
+    await within(context, lastWritesMs, Promise.all([positions.stop(), history.stop(), ended]));
   };
 
   return {

@@ -68,6 +68,11 @@ export class Lane<T extends LaneItem> {
     return this.held ? this.#blocker !== undefined : this.waiting > 0;
   }
 
+  /** What comes next was not tried yet, and nothing that failed is waited for. */
+  get isUntroubled(): boolean {
+    return !this.block && this.#fresh.length > 0 && this.#fresh.length === this.waiting;
+  }
+
   add(item: T, place: 'last' | 'retry' | 'returned'): void {
     if (this.block && !this.#blocker && sameKey(this.block.key, item.key)) this.#blocker = item;
     else if (place === 'last') this.#fresh.push(item);

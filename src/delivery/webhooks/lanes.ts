@@ -65,13 +65,16 @@ export class Lanes<T extends LaneItem> {
     this.#observe(now);
     for (let lane = this.#ready.shift(); lane; lane = this.#ready.shift()) {
       lane.queued = false;
-      const item = this.#mayGo(lane) ? lane.take() : undefined;
-      if (!item) continue;
-      lane.inFlight++;
-      this.#size--;
-      this.#wake(lane);
-      return { lane: lane.name, item };
+      const taken = this.#mayGo(lane) ? this.#take(lane) : undefined;
+      if (taken) return taken;
     }
+    return undefined;
+  }
+
+  /** As `next`, but only what was not tried yet, of a lane that waits for nothing that failed. Linear in the lanes. */
+  nextUntroubled(): { lane: string; item: T } | undefined {
+    for (const lane of this.#lanes.values())
+      if (lane.isUntroubled && this.#mayGo(lane)) return this.#take(lane);
     return undefined;
   }
 
@@ -193,6 +196,15 @@ export class Lanes<T extends LaneItem> {
     lane.add(item, place);
     this.#size++;
     this.#wake(lane);
+  }
+
+  #take(lane: Lane<T>): { lane: string; item: T } | undefined {
+    const item = lane.take();
+    if (!item) return undefined;
+    lane.inFlight++;
+    this.#size--;
+    this.#wake(lane);
+    return { lane: lane.name, item };
   }
 
   #mayGo(lane: Lane<T>): boolean {

@@ -22,6 +22,8 @@ export interface EndpointRow {
   readonly health: EndpointHealth;
   /** Everything up to here is delivered, or in the retry set. */
   readonly ackedSeq: number;
+  /** The retry set has something of it. */
+  readonly owes: boolean;
 }
 
 /** Where an endpoint goes on. */
@@ -135,8 +137,8 @@ export interface WebhookRows {
   /** All in one statement. No longer claimed, or gone. Rows that are gone are passed over. */
   settle(settlements: readonly Settlement[]): Promise<void>;
   /**
-   * Adds a replay: one row per position, due at `now`, with the highest attempt number that any sending of the event to
-   * this endpoint is known to have had (at least 1). Answers how many were added.
+   * Adds a replay: one row per position, due at `now`, with the highest attempt number that any sending of the event is
+   * known to have had or, since its last clean start, any at all of the endpoint. Answers how many were added.
    */
   addRun(run: { endpointId: string; run: string; seqs: readonly number[]; now: number }): Promise<number>;
   /** Adds to the history, in one statement. Endpoints and services that are gone are passed over. */

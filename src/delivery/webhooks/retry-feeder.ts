@@ -126,7 +126,7 @@ export class RetryFeeder {
 
   /** One step at a time: whoever claims holds the endpoint's lock, and more of them would only wait for it. */
   #advance(now: number, runs: Iterable<RetryRun>, roomOf: (run: RetryRun) => number): void {
-    if (this.#isBusy || this.#ended || now < this.#waitUntil) return;
+    if (this.#isBusy || this.#ended || this.#isWaiting(now)) return;
     if (this.#isUnsure) {
       this.#work(() => this.#askRuns());
       return;
@@ -138,6 +138,11 @@ export class RetryFeeder {
       this.#step(run, now, room);
       return;
     }
+  }
+
+  /** A clock that went back makes nobody wait longer than was meant. */
+  #isWaiting(now: number): boolean {
+    return now < this.#waitUntil && this.#waitUntil - now <= retryShape.maxMs;
   }
 
   #step(run: RetryRun, now: number, room: number): void {

@@ -90,8 +90,12 @@ export function judge(input: VerdictInput): Verdict {
   const { outcome, now } = input;
   const row = rows[outcome.kind];
   const waitMs = row.retryAfter ? askedWaitMs(input) : null;
+  // Member by member: a spread here takes a fifth of a delivery's time.
+  const { state, nextAt, spent } = fateOf(row, waitMs ?? 0, input);
   return {
-    ...fateOf(row, waitMs ?? 0, input),
+    state,
+    nextAt,
+    spent,
     charge: row.charge,
     pauseUntil: pauseUntil(row, waitMs, now),
     disable: row.disables ? failureReason(outcome) : null,
