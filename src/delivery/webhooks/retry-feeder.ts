@@ -13,7 +13,8 @@ const writesFailingMs = 500;
 const maxReplayed = 2_048;
 
 export interface RetryFeederDeps {
-  readonly context: Pick<WebhookContext, 'rows' | 'feed' | 'clock' | 'observer' | 'parks' | 'settlements'>;
+  readonly context: Pick<WebhookContext, 'rows' | 'feed' | 'clock' | 'observer'> &
+    Record<'parks' | 'settlements', { readonly isFailing: boolean }>;
   readonly endpointId: string;
   readonly book: Pick<DeliveryBook, 'owed' | 'addOwed' | 'missing'>;
   /** Something arrived, or there may be more to claim. */
