@@ -179,7 +179,10 @@ describe('a receiver that fails for days', () => {
       await passing(world, async () => (await world.endpoint(service, endpointId)).state === 'open', {
         what: 'the circuit to open',
       });
-      expect(socket.events.map(({ type }) => type)).toContain('relay.endpoint.degraded');
+      // Written beside the state, not before it.
+      await passing(world, () => socket.events.some(({ type }) => type === 'relay.endpoint.degraded'), {
+        what: 'the service to be told',
+      });
       const isDisabled = async () => (await world.endpoint(service, endpointId)).state === 'disabled';
       const days = (count: number) => startedAt + count * 24 * hourMs;
       const passUntil = (at: number) =>
