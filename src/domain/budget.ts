@@ -69,7 +69,7 @@ export function fits(
       'cost',
       budget.cost,
       cost,
-      'import the broadcaster as a bot, which makes it free, or use another bot',
+      'have the broadcaster authorise the app (POST /v1/broadcaster-authorizations/start), which makes it free, or use another bot',
     );
   }
   return { ok: true, cost };

@@ -75,10 +75,13 @@ export function resolveWish(wish: Wish, bot: WishBot, catalogue: EventTypeCatalo
 /** What keeps this bot from having a new wish for the topic right now, or undefined. */
 export function botObstacle(bot: WishBot, rule: EventTypeRule | undefined): WishRefusal | undefined {
   if (!bot.enabled) {
-    return refuse('bot_disabled', [{ path: 'bot_account_id', message: `bot ${bot.name} is disabled` }]);
+    const message = `bot ${bot.name} is disabled; an admin enables it (PATCH /v1/admin/bots/${bot.id})`;
+    return refuse('bot_disabled', [{ path: 'bot_account_id', message }]);
   }
   if (bot.state !== 'ok') {
-    const message = `bot ${bot.name} must be authorised again: its grant is gone. Import it with a new token`;
+    const message =
+      `bot ${bot.name} must be authorised again: its grant is gone. An admin does that with ` +
+      `POST /v1/admin/bots/authorize and this bot_account_id, or imports a new token (POST /v1/admin/bots/import)`;
     return refuse('bot_reauth_required', [{ path: 'bot_account_id', message }]);
   }
   const lacking = rule ? lackingScopes(rule, bot.scopes) : [];
@@ -86,7 +89,8 @@ export function botObstacle(bot: WishBot, rule: EventTypeRule | undefined): Wish
   const named = lacking.map((choices) => choices.join(' or ')).join('; and ');
   const message =
     `${rule?.type} needs scopes that the token of bot ${bot.name} lacks: ${named}. ` +
-    `Authorise the bot again with them added, then import the new token (POST /v1/admin/bots/import)`;
+    `An admin authorises it again with POST /v1/admin/bots/authorize, this bot_account_id and the event type, ` +
+    `or imports a token that has them (POST /v1/admin/bots/import)`;
   return refuse('missing_scopes', [{ path: 'event_type', message }]);
 }
 

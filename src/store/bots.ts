@@ -1,58 +1,59 @@
 // Bot accounts and their tokens. Tokens leave this file only through `tokens`, and enter the database sealed.
-import { randomUUID } from 'node:crypto';
-import { z } from 'zod';
-import { RelayError } from '../domain/errors.ts';
+import { nameTaken, takeGrant } from './bot-grant.ts';
+import type { BotGrant } from './bot-grant.ts';
+import { finishRemoval, startRemoval } from './bot-remove.ts';
+import { openedTokens, openTokens, sealTokens, toBot } from './bot-row.ts';
+import type { Bot, BotState, BotTokens } from './bot-row.ts';
 import type { StoreContext } from './context.ts';
-import type { BotAccount } from './generated/client.ts';
-import { instant, isUniqueViolation, isUuid, millis } from './rows.ts';
+import { isUniqueViolation, isUuid } from './rows.ts';
 
-const botState = z.enum(['ok', 'reauth_required']);
-export type BotState = z.infer<typeof botState>;
+export type { BotGrant } from './bot-grant.ts';
+export type { Bot, BotState, BotTokens } from './bot-row.ts';
 
-/** A row without its tokens. */
-export interface Bot {
-  readonly id: string;
-  readonly provider: string;
-  readonly name: string;
-  readonly twitchUserId: string;
-  readonly twitchLogin: string;
-  readonly enabled: boolean;
-  readonly state: BotState;
-  readonly scopes: readonly string[];
-  readonly tokenExpiresAt: number | null;
-  readonly validatedAt: number | null;
-  /** Up to here everything that its upstream session delivered is in the log. */
-  readonly coveredUntil: number | null;
-  readonly createdAt: number;
-}
-
-export interface BotTokens {
-  readonly accessToken: string;
-  readonly refreshToken: string | null;
-  readonly expiresAt: number | null;
-}
-
-export interface BotGrant extends BotTokens {
-  /** Defaults to the name it has, or to the login. */
+/** What is left out stays as it is. */
+export interface BotPatch {
   readonly name?: string | undefined;
-  readonly twitchUserId: string;
-  readonly twitchLogin: string;
-  readonly scopes: readonly string[];
+  readonly enabled?: boolean | undefined;
 }
 
+/** One that is being taken out is known to `ids`, `getAny` and what concerns its tokens, and to nothing else. */
 export interface Bots {
   /** By name. */
   list(): Promise<Bot[]>;
   get(id: string): Promise<Bot | undefined>;
+  byTwitchUser(twitchUserId: string): Promise<Bot | undefined>;
+  /** In order; also of those that are being taken out. */
+  ids(): Promise<string[]>;
+  /** Also one that is being taken out. */
+  getAny(id: string): Promise<Bot | undefined>;
   /**
    * Takes in a grant. For a known Twitch user the tokens are replaced, the state is `ok` again, and what was rejected or
-   * revoked waits for another try. Throws RelayError `name_taken` (409) when another bot has the name.
+   * revoked waits for another try. One that is being taken out stays, and comes back as a new one would: enabled, under
+   * the name that is given or its login, on no service's list; interests that were not removed yet count again. Throws
+   * RelayError `name_taken` (409) when another bot has the name.
    */
   upsert(grant: BotGrant): Promise<{ bot: Bot; created: boolean }>;
+  /** Undefined for an unknown bot. Throws RelayError `name_taken` (409). */
+  patch(id: string, patch: BotPatch): Promise<Bot | undefined>;
+  /**
+   * From now on nobody may use the bot: nothing of it is wanted, and its name is free. How many interests in it there are;
+   * they, and its row, stay for the reconciler. Undefined for an unknown bot and for one that is being taken out already.
+   */
+  startRemoval(id: string): Promise<{ interests: number } | undefined>;
+  /**
+   * Deletes the row of a bot that is being taken out, with its topics and whatever interests are left; false when it is
+   * unknown, or was brought in again.
+   */
+  finishRemoval(id: string): Promise<boolean>;
   /** The tokens in plain text, or undefined for an unknown bot. Throws what `Sealer.open` throws. */
   tokens(id: string): Promise<BotTokens | undefined>;
   /** Replaces the tokens after a refresh; false for an unknown bot. Announces nothing, since nothing else changed. */
-  saveTokens(id: string, tokens: BotTokens): Promise<boolean>;
+  saveTokens(id: string, tokens: BotTokens, only?: { readonly replaces: string }): Promise<boolean>;
+  /**
+   * The grant is gone; whether that was news. With `holding` only if that is still the access token: somebody may have
+   * brought in a new grant meanwhile.
+   */
+  requireReauth(id: string, only?: { readonly holding: string }): Promise<boolean>;
   setState(id: string, state: BotState): Promise<boolean>;
   setValidated(id: string, at: number): Promise<boolean>;
   /** Moves the covered instants forward, never back, all in one statement. */
@@ -66,22 +67,59 @@ export interface Bots {
 
 export function createBots(context: StoreContext): Bots {
   const { prisma, pool } = context.database;
+  const find = async (id: string) =>
+    (isUuid(id) && (await prisma.botAccount.findUnique({ where: { id } }))) || undefined;
+  const getAny = async (id: string) => {
+    const row = await find(id);
+    return row && toBot(row);
+  };
   return {
-    list: async () => (await prisma.botAccount.findMany({ orderBy: { name: 'asc' } })).map(toBot),
+    async list() {
+      const rows = await prisma.botAccount.findMany({ where: { removedAt: null }, orderBy: { name: 'asc' } });
+      return rows.map(toBot);
+    },
     async get(id) {
-      const row = isUuid(id) ? await prisma.botAccount.findUnique({ where: { id } }) : null;
+      const bot = await getAny(id);
+      return bot?.removedAt === null ? bot : undefined;
+    },
+    async byTwitchUser(twitchUserId) {
+      const where = { provider: 'twitch', twitchUserId, removedAt: null };
+      const row = await prisma.botAccount.findFirst({ where });
       return row ? toBot(row) : undefined;
     },
-    upsert: (grant) => upsert(context, grant),
-    async tokens(id) {
-      const row = isUuid(id) ? await prisma.botAccount.findUnique({ where: { id } }) : null;
-      return row ? openTokens(context, row) : undefined;
+    async ids() {
+      const rows = await prisma.botAccount.findMany({ select: { id: true }, orderBy: { id: 'asc' } });
+      return rows.map(({ id }) => id);
     },
-    async saveTokens(id, tokens) {
+    getAny,
+    upsert: (grant) => takeGrant(context, grant),
+    async patch(id, change) {
+      return isUuid(id) ? patchBot(context, id, change) : undefined;
+    },
+    async startRemoval(id) {
+      return isUuid(id) ? startRemoval(context, id) : undefined;
+    },
+    async finishRemoval(id) {
+      return isUuid(id) && finishRemoval(context, id);
+    },
+    async tokens(id) {
+      const row = await find(id);
+      return row && openTokens(context, row);
+    },
+    async saveTokens(id, tokens, only) {
+      const where = await holding(context, id, only?.replaces);
+      if (!where) return false;
+      const { count } = await prisma.botAccount.updateMany({ where, data: sealTokens(context, id, tokens) });
+      return count > 0;
+    },
+    async requireReauth(id, only) {
+      const where = await holding(context, id, only?.holding);
+      if (!where) return false;
       const { count } = await prisma.botAccount.updateMany({
-        where: { id },
-        data: sealTokens(context, id, tokens),
+        where: { ...where, state: 'ok' },
+        data: { state: 'reauth_required' },
       });
+      if (count > 0) context.changes.emit({ kind: 'bot', botAccountId: id });
       return count > 0;
     },
     async setState(id, state) {
@@ -108,61 +146,30 @@ export function createBots(context: StoreContext): Bots {
   };
 }
 
-/** More than one round only when somebody else brings in the same user at the same moment. */
-const maxRounds = 5;
-
-async function upsert(context: StoreContext, grant: BotGrant): Promise<{ bot: Bot; created: boolean }> {
-  for (let round = 1; ; round++) {
-    try {
-      const outcome = await writeGrant(context, grant);
-      context.changes.emit({ kind: 'bot', botAccountId: outcome.bot.id });
-      for (const topicId of outcome.retried)
-        context.changes.emit({ kind: 'topic', topicId, state: 'pending' });
-      return { bot: outcome.bot, created: outcome.created };
-    } catch (error) {
-      if (!isUniqueViolation(error)) throw error;
-      await refuseTakenName(context, grant);
-      if (round === maxRounds) throw error;
-    }
-  }
+/**
+ * The row as long as its access token is this one, whatever happens between the look and the write: each sealing of a token
+ * gives another text. Undefined when it is another, or there is no such row. Without a token: the row, whatever it holds.
+ */
+async function holding(context: StoreContext, id: string, accessToken: string | undefined) {
+  if (!isUuid(id)) return undefined;
+  if (accessToken === undefined) return { id };
+  const row = await context.database.prisma.botAccount.findUnique({ where: { id } });
+  const held = row && openedTokens(context, row);
+  return row && held?.accessToken === accessToken ? { id, accessToken: row.accessToken } : undefined;
 }
 
-async function writeGrant(context: StoreContext, grant: BotGrant) {
-  const known = await context.database.prisma.botAccount.findUnique({
-    where: { provider_twitchUserId: { provider: 'twitch', twitchUserId: grant.twitchUserId } },
-  });
-  const id = known?.id ?? randomUUID();
-  const data = {
-    ...sealTokens(context, id, grant),
-    name: grant.name ?? known?.name ?? grant.twitchLogin,
-    twitchLogin: grant.twitchLogin,
-    scopes: [...grant.scopes],
-    state: 'ok',
-    validatedAt: new Date(context.clock.now()),
-  };
-  if (!known) {
-    const row = await context.database.prisma.botAccount.create({
-      data: { ...data, id, twitchUserId: grant.twitchUserId },
+async function patchBot(context: StoreContext, id: string, change: BotPatch): Promise<Bot | undefined> {
+  const { name, enabled } = change;
+  const data = { ...(name === undefined ? {} : { name }), ...(enabled === undefined ? {} : { enabled }) };
+  const where = { id, removedAt: null };
+  const [row] = await context.database.prisma.botAccount
+    .updateManyAndReturn({ where, data })
+    .catch((error: unknown) => {
+      throw name !== undefined && isUniqueViolation(error) ? nameTaken(name) : error;
     });
-    return { bot: toBot(row), created: true, retried: [] };
-  }
-  const [row, topics] = await context.database.prisma.$transaction([
-    context.database.prisma.botAccount.update({ where: { id }, data }),
-    context.database.prisma.topic.updateManyAndReturn({
-      where: { botAccountId: id, state: { in: ['rejected', 'revoked'] } },
-      data: { state: 'pending', reason: null, code: null, retryAt: null },
-      select: { id: true },
-    }),
-  ]);
-  return { bot: toBot(row), created: false, retried: topics.map((topic) => topic.id) };
-}
-
-async function refuseTakenName(context: StoreContext, grant: BotGrant): Promise<void> {
-  const name = grant.name ?? grant.twitchLogin;
-  const holder = await context.database.prisma.botAccount.findUnique({ where: { name } });
-  if (!holder || holder.twitchUserId === grant.twitchUserId) return;
-  const message = `Another bot is already called ${name}; give a different name.`;
-  throw new RelayError('name_taken', 409, message, { errors: [{ path: 'name', message }] });
+  if (!row) return undefined;
+  context.changes.emit({ kind: 'bot', botAccountId: row.id });
+  return toBot(row);
 }
 
 async function reseal(context: StoreContext): Promise<number> {
@@ -171,7 +178,7 @@ async function reseal(context: StoreContext): Promise<number> {
   for (const row of await prisma.botAccount.findMany()) {
     const envelopes = [row.accessToken, ...(row.refreshToken === null ? [] : [row.refreshToken])];
     const due = envelopes.some((envelope) => context.sealer.needsReseal(envelope));
-    const tokens = due ? openedOrNot(context, row) : undefined;
+    const tokens = due ? openedTokens(context, row) : undefined;
     if (!tokens) continue;
     const data = sealTokens(context, row.id, tokens);
     // Unless a refresh replaced them meanwhile: then they are sealed with the first key already.
@@ -179,48 +186,4 @@ async function reseal(context: StoreContext): Promise<number> {
     count += (await prisma.botAccount.updateMany({ where, data })).count;
   }
   return count;
-}
-
-function sealTokens(context: StoreContext, id: string, tokens: BotTokens) {
-  const { accessToken, refreshToken, expiresAt } = tokens;
-  return {
-    accessToken: context.sealer.seal(accessToken, `bot:${id}:access`),
-    refreshToken: refreshToken === null ? null : context.sealer.seal(refreshToken, `bot:${id}:refresh`),
-    tokenExpiresAt: instant(expiresAt),
-  };
-}
-
-function openedOrNot(context: StoreContext, row: BotAccount): BotTokens | undefined {
-  try {
-    return openTokens(context, row);
-  } catch (error) {
-    if (error instanceof RelayError) return undefined;
-    throw error;
-  }
-}
-
-function openTokens(context: StoreContext, row: BotAccount): BotTokens {
-  const { id, accessToken, refreshToken, tokenExpiresAt } = row;
-  return {
-    accessToken: context.sealer.open(accessToken, `bot:${id}:access`),
-    refreshToken: refreshToken === null ? null : context.sealer.open(refreshToken, `bot:${id}:refresh`),
-    expiresAt: millis(tokenExpiresAt),
-  };
-}
-
-function toBot(row: BotAccount): Bot {
-  return {
-    id: row.id,
-    provider: row.provider,
-    name: row.name,
-    twitchUserId: row.twitchUserId,
-    twitchLogin: row.twitchLogin,
-    enabled: row.enabled,
-    state: botState.parse(row.state),
-    scopes: row.scopes,
-    tokenExpiresAt: millis(row.tokenExpiresAt),
-    validatedAt: millis(row.validatedAt),
-    coveredUntil: millis(row.coveredUntil),
-    createdAt: row.createdAt.getTime(),
-  };
 }

@@ -7,13 +7,16 @@ export type StoreChange =
   | { readonly kind: 'bot'; readonly botAccountId: string }
   | ServiceChange
   | EndpointChange
+  /** One ended. */
+  | { readonly kind: 'authorization'; readonly authorizationId: string }
   | { readonly kind: 'topic'; readonly topicId: string; readonly state: InterestState };
 
 export interface ServiceChange {
   readonly kind: 'service';
   readonly serviceAccountId: string;
   readonly clientId: string;
-  readonly what: 'created' | 'enabled' | 'disabled' | 'secret' | 'removed';
+  /** `access`: which bots it may use. */
+  readonly what: 'created' | 'enabled' | 'disabled' | 'access' | 'secret' | 'removed';
   /** With `secret`: until when (ms since the epoch) the previous one still works; null when it died at once. */
   readonly previousValidUntil?: number | null;
 }

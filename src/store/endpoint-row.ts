@@ -3,8 +3,8 @@
 import { z } from 'zod';
 import { endpointStates, laneOrders, retryProfiles } from '../domain/endpoint.ts';
 import type { EndpointHealth, EndpointSettings } from '../domain/endpoint.ts';
-import { RelayError } from '../domain/errors.ts';
 import { millis } from './rows.ts';
+import { openedOrNot } from './seal.ts';
 import type { Sealer } from './seal.ts';
 
 /** A signing secret, `whsec_…`, and until when it signs; null: until it is replaced. */
@@ -47,16 +47,6 @@ export type EndpointColumns = z.infer<typeof endpointShape>;
 /** What a sealed secret is bound to. */
 export const secretPlace = (endpointId: string): string => `endpoint:${endpointId}:secret`;
 export const previousPlace = (endpointId: string): string => `endpoint:${endpointId}:previous`;
-
-/** The text, or undefined when no listed key opens it. */
-export function openedOrNot(sealer: Sealer, envelope: string, place: string): string | undefined {
-  try {
-    return sealer.open(envelope, place);
-  } catch (error) {
-    if (error instanceof RelayError) return undefined;
-    throw error;
-  }
-}
 
 /** The newest first; undefined when the present one does not open. A previous one that does not open signs no more. */
 export function liveSecrets(sealer: Sealer, row: EndpointColumns, now: number): LiveSecret[] | undefined {

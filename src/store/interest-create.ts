@@ -18,6 +18,7 @@ const maxRounds = 10;
 
 export async function createInterest(context: StoreContext, wish: NewInterest): Promise<CreatedInterest> {
   const id = topicId(wish.topic);
+  await refuseLeavingBot(context, wish.topic.botAccountId);
   for (let round = 1; ; round++) {
     const placed = await tryToPlace(context, id, wish);
     if (placed) {
@@ -33,6 +34,13 @@ export async function createInterest(context: StoreContext, wish: NewInterest): 
       );
     }
   }
+}
+
+/** A wish that comes between this and the removal's end goes with the bot. */
+async function refuseLeavingBot({ database }: StoreContext, botAccountId: string): Promise<void> {
+  const sql = 'SELECT 1 FROM bot_account WHERE id = $1 AND removed_at IS NOT NULL';
+  const { rowCount } = await database.pool.query(sql, [botAccountId]);
+  if (rowCount !== 0) throw new RelayError(noBot.code, noBot.status, noBot.message);
 }
 
 interface Placed extends CreatedInterest {

@@ -1,6 +1,7 @@
 // What an interest is to the rest of the process, and how its row is read. Writing is interest-create.ts and interest-remove.ts.
 import { z } from 'zod';
 import type { TopicSpec } from '../domain/topic.ts';
+import { allowedSql } from './access.ts';
 import { toTopic, topicColumns } from './topics.ts';
 import type { Topic } from './topics.ts';
 import type { Queryable } from './transaction.ts';
@@ -15,6 +16,8 @@ export interface Interest {
   readonly webhookUrl: string | null;
   /** The endpoint of that URL; null for websocket. */
   readonly endpointId: string | null;
+  /** Its service may use the bot at present, be it enabled or not; if not, nothing is delivered for it. */
+  readonly allowed: boolean;
   /** Only what was logged after this is for it. */
   readonly createdSeq: number;
   readonly createdAt: number;
@@ -45,6 +48,7 @@ const interestRow = z.looseObject({
   transport,
   webhook_url: z.string(),
   endpoint_id: z.string().nullable(),
+  allowed: z.boolean(),
   // int8 arrives as text.
   created_seq: z.coerce.number(),
   interest_created_at: z.date(),
@@ -54,8 +58,11 @@ const interestRow = z.looseObject({
 export async function selectInterests(db: Queryable, tail: string, values: unknown[]): Promise<Interest[]> {
   const answer = await db.query(
     `SELECT i.id AS interest_id, i.service_account_id, i.transport, i.webhook_url, i.endpoint_id, i.created_seq,
-            i.created_at AS interest_created_at, ${topicColumns}
-       FROM interest i JOIN topic t ON t.id = i.topic_id ${tail}`,
+            i.created_at AS interest_created_at, ${allowedSql} AS allowed, ${topicColumns}
+       FROM interest i
+       JOIN topic t ON t.id = i.topic_id
+       JOIN bot_account b ON b.id = t.bot_account_id
+       JOIN service_account s ON s.id = i.service_account_id ${tail}`,
     values,
   );
   return answer.rows.map((raw: unknown) => {
@@ -66,6 +73,7 @@ export async function selectInterests(db: Queryable, tail: string, values: unkno
       transport: row.transport,
       webhookUrl: row.webhook_url === '' ? null : row.webhook_url,
       endpointId: row.endpoint_id,
+      allowed: row.allowed,
       createdSeq: row.created_seq,
       createdAt: row.interest_created_at.getTime(),
       topic: toTopic(raw),

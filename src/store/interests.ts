@@ -1,8 +1,9 @@
 // Interests: the wishes of services. A wish is a row and nothing more; nobody here talks to a platform.
 import { z } from 'zod';
+import { wantedSql } from './access.ts';
 import type { StoreContext } from './context.ts';
 import { createInterest } from './interest-create.ts';
-import { removeInterest } from './interest-remove.ts';
+import { removeInterest, removeInterestsOfBot } from './interest-remove.ts';
 import { selectInterests } from './interest-row.ts';
 import type { CreatedInterest, Interest, NewInterest } from './interest-row.ts';
 import { isUuid } from './rows.ts';
@@ -15,6 +16,12 @@ export interface FilterRow {
   readonly createdSeq: number;
   /** Null: to its sockets. */
   readonly endpointId: string | null;
+}
+
+export interface InterestOfBot {
+  readonly id: string;
+  readonly serviceAccountId: string;
+  readonly botAccountId: string;
 }
 
 export interface Interests {
@@ -34,7 +41,11 @@ export interface Interests {
    * the reconciler has dealt with it.
    */
   remove(serviceAccountId: string, id: string): Promise<boolean>;
-  /** Of enabled services, over every transport; all of them or one. */
+  /** Whoever's they are, in the order of ids. */
+  ofBot(botAccountId: string): Promise<InterestOfBot[]>;
+  /** Those of the ids that are interests in something of the bot; as `remove`, all in one transaction. */
+  removeOfBot(botAccountId: string, ids: readonly string[]): Promise<void>;
+  /** Those that count: of enabled services that may use the bot, over every transport; all of them or one service's. */
   filters(serviceAccountId?: string): Promise<FilterRow[]>;
 }
 
@@ -58,13 +69,30 @@ export function createInterests(context: StoreContext): Interests {
     async remove(serviceAccountId, id) {
       return isUuid(id) && removeInterest(context, serviceAccountId, id);
     },
+    async ofBot(botAccountId) {
+      if (!isUuid(botAccountId)) return [];
+      const answer = await pool.query<{ id: string; service: string; bot: string }>(
+        `SELECT i.id, i.service_account_id AS service, t.bot_account_id AS bot
+           FROM interest i JOIN topic t ON t.id = i.topic_id WHERE t.bot_account_id = $1 ORDER BY i.id`,
+        [botAccountId],
+      );
+      return answer.rows.map(({ id, service, bot }) => ({
+        id,
+        serviceAccountId: service,
+        botAccountId: bot,
+      }));
+    },
+    async removeOfBot(botAccountId, ids) {
+      if (isUuid(botAccountId)) await removeInterestsOfBot(context, botAccountId, ids.filter(isUuid));
+    },
     async filters(serviceAccountId) {
       const answer = await pool.query(
         `SELECT i.service_account_id, i.topic_id, t.type, i.created_seq, i.endpoint_id
            FROM interest i
            JOIN topic t ON t.id = i.topic_id
-           JOIN service_account s ON s.id = i.service_account_id AND s.enabled
-          WHERE $1::uuid IS NULL OR i.service_account_id = $1`,
+           JOIN bot_account b ON b.id = t.bot_account_id
+           JOIN service_account s ON s.id = i.service_account_id
+          WHERE ${wantedSql} AND ($1::uuid IS NULL OR i.service_account_id = $1)`,
         [serviceAccountId ?? null],
       );
       return answer.rows.map(toFilterRow);

@@ -11,6 +11,10 @@ export const storable = (text: string): string => text.replaceAll('\0', '\u{fffd
 export const isUniqueViolation = (error: unknown): boolean =>
   error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002';
 
+/** That a row to be changed is not there, as Prisma reports it. */
+export const isMissingRow = (error: unknown): boolean =>
+  error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2025';
+
 /** The name of the foreign key that a statement on the pool broke, or undefined for any other fault. */
 export function brokenForeignKey(error: unknown): string | undefined {
   if (!(error instanceof Error && 'code' in error && error.code === '23503')) return undefined;

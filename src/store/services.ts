@@ -4,11 +4,17 @@ import { randomBytes } from 'node:crypto';
 import { RelayError } from '../domain/errors.ts';
 import type { Cancel } from '../runtime/clock.ts';
 import type { StoreContext } from './context.ts';
-import type { ServiceChange } from './changes.ts';
-import type { ServiceAccount } from './generated/client.ts';
-import { instant, isUniqueViolation, millis } from './rows.ts';
+import { instant, isUniqueViolation, isUuid, storable } from './rows.ts';
 import { constantTimeEqual, hashSecret, newSecret } from './secrets.ts';
+import { allowBot, patchService } from './service-access.ts';
+import type { AccessEffect, ServicePatch } from './service-access.ts';
+import { announce, announceInterests, botsOf } from './service-hints.ts';
+import { selectServices, selectWithHashes } from './service-row.ts';
+import type { AccessMode, Service } from './service-row.ts';
 import { inTransaction } from './transaction.ts';
+
+export type { AccessEffect, AffectedInterest, ServicePatch } from './service-access.ts';
+export type { AccessMode, Service } from './service-row.ts';
 
 /** How precise `lastSeenAt` is: more would be a write per request. */
 const touchEveryMs = 60_000;
@@ -16,18 +22,6 @@ const touchEveryMs = 60_000;
 const touchDelayMs = 1_000;
 /** Nobody's hash, to be compared with when the id is unknown, so that both cases do the same work. */
 const nobody = hashSecret(newSecret());
-
-export interface Service {
-  readonly id: string;
-  readonly name: string;
-  readonly clientId: string;
-  readonly enabled: boolean;
-  readonly createdAt: number;
-  /** Within a minute or so. */
-  readonly lastSeenAt: number | null;
-  /** Until when the secret before the present one works; null when there is none. */
-  readonly previousValidUntil: number | null;
-}
 
 export type Authentication =
   | { readonly ok: true; readonly service: Service }
@@ -43,7 +37,19 @@ export interface Services {
     clientId: string,
     graceSeconds: number,
   ): Promise<{ clientSecret: string; previousValidUntil: number | null } | undefined>;
-  setEnabled(clientId: string, enabled: boolean): Promise<Service | undefined>;
+  /**
+   * Undefined for an unknown account. Throws RelayError `unknown_bot` (422), which names every bot of the list that is not
+   * there; nothing is changed then.
+   */
+  patch(
+    clientId: string,
+    patch: ServicePatch,
+  ): Promise<(AccessEffect & { readonly service: Service }) | undefined>;
+  /**
+   * Adds the bot to those that the service may use while it is restricted. Repeating it changes nothing, nor does a service
+   * or a bot that is gone.
+   */
+  allowBot(serviceAccountId: string, botAccountId: string): Promise<AccessEffect>;
   /** Takes its interests, endpoints, consumers and tokens with it; the bots whose topics may now be unwanted. */
   remove(clientId: string): Promise<{ botAccountIds: string[] } | undefined>;
   /** An unknown id and a wrong secret look the same, also to a stopwatch. */
@@ -54,14 +60,24 @@ export interface Services {
   flush(): Promise<void>;
 }
 
-export function createServices(context: StoreContext): Services {
-  const { prisma } = context.database;
+export interface ServiceDefaults {
+  /** Of new accounts: all bots, or none until an admin names some. */
+  readonly serviceBotDefault: 'all' | 'none';
+}
+
+export function createServices(context: StoreContext, { serviceBotDefault }: ServiceDefaults): Services {
+  const { pool } = context.database;
+  const newAccessMode: AccessMode = serviceBotDefault === 'all' ? 'all' : 'restricted';
   const sightings = gatherSightings(context);
   return {
-    create: (name) => create(context, name),
-    list: async () => (await prisma.serviceAccount.findMany({ orderBy: { name: 'asc' } })).map(toService),
+    create: (name) => create(context, name, newAccessMode),
+    list: () => selectServices(pool, 'ORDER BY s.name', []),
     regenerate: (clientId, graceSeconds) => regenerate(context, clientId, graceSeconds),
-    setEnabled: (clientId, enabled) => setEnabled(context, clientId, enabled),
+    patch: (clientId, patch) => patchService(context, clientId, patch),
+    async allowBot(serviceAccountId, botAccountId) {
+      if (!isUuid(serviceAccountId) || !isUuid(botAccountId)) return { suspended: [], resumed: [] };
+      return allowBot(context, serviceAccountId, botAccountId);
+    },
     remove: (clientId) => remove(context, clientId),
     authenticate: (clientId, clientSecret) => authenticate(context, clientId, clientSecret),
     touch: sightings.touch,
@@ -69,12 +85,13 @@ export function createServices(context: StoreContext): Services {
   };
 }
 
-async function create(context: StoreContext, name: string) {
+async function create(context: StoreContext, name: string, accessMode: AccessMode) {
   const clientSecret = newSecret();
   const data = {
     name,
     clientId: `svc_${randomBytes(10).toString('hex')}`,
     secretHash: hashSecret(clientSecret),
+    accessMode,
     createdAt: new Date(context.clock.now()),
   };
   const row = await context.database.prisma.serviceAccount.create({ data }).catch((error: unknown) => {
@@ -83,7 +100,19 @@ async function create(context: StoreContext, name: string) {
     throw new RelayError('name_taken', 409, message, { errors: [{ path: 'name', message }] });
   });
   announce(context, row, 'created');
-  return { service: toService(row), clientSecret };
+  const { id, clientId, enabled, createdAt } = row;
+  const service: Service = {
+    id,
+    name: row.name,
+    clientId,
+    enabled,
+    accessMode,
+    botAccountIds: [],
+    createdAt: createdAt.getTime(),
+    lastSeenAt: null,
+    previousValidUntil: null,
+  };
+  return { service, clientSecret };
 }
 
 async function regenerate(context: StoreContext, clientId: string, graceSeconds: number) {
@@ -103,25 +132,11 @@ async function regenerate(context: StoreContext, clientId: string, graceSeconds:
   return { clientSecret, previousValidUntil: validUntil };
 }
 
-async function setEnabled(context: StoreContext, clientId: string, enabled: boolean) {
-  const { prisma } = context.database;
-  const where = { clientId, enabled: !enabled };
-  const { count } = await prisma.serviceAccount.updateMany({ where, data: { enabled } });
-  const row = await prisma.serviceAccount.findUnique({ where: { clientId } });
-  if (!row) return undefined;
-  if (count > 0) {
-    announce(context, row, enabled ? 'enabled' : 'disabled');
-    // A disabled service's wishes do not count, so what its bots need may have changed.
-    announceInterests(context, row.id, await botsOf(context, row.id));
-  }
-  return toService(row);
-}
-
 async function remove(context: StoreContext, clientId: string) {
   const { prisma, pool } = context.database;
   const known = await prisma.serviceAccount.findUnique({ where: { clientId } });
   if (!known) return undefined;
-  const botAccountIds = await botsOf(context, known.id);
+  const botAccountIds = await botsOf(pool, known.id);
   const removed = await inTransaction(pool, async (client) => {
     // In the order of everybody else, where the cascade would take its own: see transaction.ts.
     await client.query('SELECT 1 FROM service_account WHERE id = $1 FOR UPDATE', [known.id]);
@@ -140,36 +155,16 @@ async function authenticate(
   clientId: string,
   clientSecret: string,
 ): Promise<Authentication> {
-  const row = await context.database.prisma.serviceAccount.findUnique({ where: { clientId } });
+  const [known] = await selectWithHashes(context.database.pool, 'WHERE s.client_id = $1', [
+    storable(clientId),
+  ]);
   const given = hashSecret(clientSecret);
-  const current = constantTimeEqual(given, row?.secretHash ?? nobody);
-  const inGrace = (row?.previousValidUntil?.getTime() ?? 0) > context.clock.now();
-  const previous = constantTimeEqual(given, row?.previousSecretHash ?? nobody) && inGrace;
-  if (!row || !(current || previous)) return { ok: false, reason: 'unknown' };
-  return row.enabled ? { ok: true, service: toService(row) } : { ok: false, reason: 'disabled' };
-}
-
-async function botsOf(context: StoreContext, serviceAccountId: string): Promise<string[]> {
-  const answer = await context.database.pool.query<{ bot: string }>(
-    `SELECT DISTINCT t.bot_account_id AS bot FROM interest i JOIN topic t ON t.id = i.topic_id
-      WHERE i.service_account_id = $1`,
-    [serviceAccountId],
-  );
-  return answer.rows.map(({ bot }) => bot);
-}
-
-function announce(
-  context: StoreContext,
-  service: { readonly id: string; readonly clientId: string },
-  what: ServiceChange['what'],
-  more: Pick<ServiceChange, 'previousValidUntil'> = {},
-): void {
-  const { id, clientId } = service;
-  context.changes.emit({ kind: 'service', serviceAccountId: id, clientId, what, ...more });
-}
-
-function announceInterests(context: StoreContext, serviceAccountId: string, botAccountIds: string[]): void {
-  context.changes.emit({ kind: 'interests', botAccountIds, serviceAccountIds: [serviceAccountId] });
+  const current = constantTimeEqual(given, known?.secretHash ?? nobody);
+  const inGrace = (known?.service.previousValidUntil ?? 0) > context.clock.now();
+  const previous = constantTimeEqual(given, known?.previousSecretHash ?? nobody) && inGrace;
+  if (!known || !(current || previous)) return { ok: false, reason: 'unknown' };
+  const { service } = known;
+  return service.enabled ? { ok: true, service } : { ok: false, reason: 'disabled' };
 }
 
 function gatherSightings({ clock, database }: StoreContext): Pick<Services, 'touch' | 'flush'> {
@@ -199,17 +194,5 @@ function gatherSightings({ clock, database }: StoreContext): Pick<Services, 'tou
       unwritten.add(id);
       cancel ??= clock.after(touchDelayMs, () => void flush());
     },
-  };
-}
-
-export function toService(row: ServiceAccount): Service {
-  return {
-    id: row.id,
-    name: row.name,
-    clientId: row.clientId,
-    enabled: row.enabled,
-    createdAt: row.createdAt.getTime(),
-    lastSeenAt: millis(row.lastSeenAt),
-    previousValidUntil: millis(row.previousValidUntil),
   };
 }

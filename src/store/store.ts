@@ -3,6 +3,8 @@
 import type { Clock } from '../runtime/clock.ts';
 import { createAttempts } from './attempts.ts';
 import type { Attempts, AttemptWrites } from './attempts.ts';
+import { createAuthorizations } from './authorizations.ts';
+import type { Authorizations } from './authorizations.ts';
 import { createBots } from './bots.ts';
 import type { Bots } from './bots.ts';
 import { createChanges } from './changes.ts';
@@ -21,7 +23,7 @@ import { createInterests } from './interests.ts';
 import type { Interests } from './interests.ts';
 import type { Sealer } from './seal.ts';
 import { createServices } from './services.ts';
-import type { Services } from './services.ts';
+import type { ServiceDefaults, Services } from './services.ts';
 import { createTopics } from './topics.ts';
 import type { Topics } from './topics.ts';
 import { createWsTokens } from './ws-tokens.ts';
@@ -40,6 +42,7 @@ export interface Store {
   readonly consumers: Consumers;
   readonly endpoints: Endpoints;
   readonly attempts: Attempts;
+  readonly authorizations: Authorizations;
   readonly webhookRows: WebhookRows;
   readonly wsTokens: WsTokens;
   /** Called in this process after a commit. The answer unsubscribes. */
@@ -52,10 +55,15 @@ export interface Store {
  * The tables as functions. All of them reject when the database does not answer; repeating any of them is safe. Instants
  * are milliseconds since the epoch, sequence numbers are plain numbers.
  */
-export function createStore(database: Database, sealer: Sealer, clock: Clock): Store {
+export function createStore(
+  database: Database,
+  sealer: Sealer,
+  clock: Clock,
+  defaults: ServiceDefaults = { serviceBotDefault: 'all' },
+): Store {
   const changes = createChanges();
   const context: StoreContext = { database, sealer, clock, changes };
-  const services = createServices(context);
+  const services = createServices(context, defaults);
   const attempts = createAttempts(context);
   return {
     bots: createBots(context),
@@ -65,6 +73,7 @@ export function createStore(database: Database, sealer: Sealer, clock: Clock): S
     consumers: createConsumers(context),
     endpoints: createEndpoints(context),
     attempts,
+    authorizations: createAuthorizations(context),
     webhookRows: { ...createEndpointWork(context), ...createDeliveries(context), ...attempts },
     wsTokens: createWsTokens(context),
     onChange: (listener) => changes.onChange(listener),

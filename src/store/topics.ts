@@ -6,6 +6,7 @@ import type { Condition } from '../domain/topic.ts';
 import { gapCauses } from '../protocol/event.ts';
 import { interestStates } from '../protocol/rest.ts';
 import type { InterestState } from '../protocol/rest.ts';
+import { allowedSql, wantedSql } from './access.ts';
 import type { StoreContext } from './context.ts';
 import { brokenForeignKey, instant, millis } from './rows.ts';
 
@@ -30,9 +31,9 @@ export interface Topic {
 }
 
 export interface WantedTopic extends Topic {
-  /** At least one interest of an enabled service. */
+  /** At least one interest that counts: of an enabled service that may use the bot. */
   readonly wanted: boolean;
-  /** All interests, those of disabled services too. */
+  /** All interests, those that do not count too. */
   readonly interestCount: number;
 }
 
@@ -46,6 +47,7 @@ export interface Topics {
   all(): Promise<WantedTopic[]>;
   /** Sets what the patch names; false when the topic is gone. Announced when it names the state. */
   update(id: string, patch: TopicPatch): Promise<boolean>;
+  /** Whose services may use the bot: what becomes of the topic is of no concern to the others. */
   interestsOf(topicId: string): Promise<{ id: string; serviceAccountId: string; botAccountId: string }[]>;
   /** Deletes the topic unless an interest in it exists, also one that is being created at this moment. */
   removeIfUnwanted(id: string): Promise<boolean>;
@@ -75,7 +77,7 @@ const topicRow = z.object({
 const wantedRow = topicRow.extend({ wanted: z.boolean(), interest_count: z.number() });
 
 export function createTopics(context: StoreContext): Topics {
-  const { pool, prisma } = context.database;
+  const { pool } = context.database;
   return {
     forBot: (botAccountId) => select(context, 'WHERE t.bot_account_id = $1', [botAccountId]),
     all: () => select(context, '', []),
@@ -83,14 +85,19 @@ export function createTopics(context: StoreContext): Topics {
       return patchTopic(context, id, patch);
     },
     async interestsOf(topicId) {
-      const rows = await prisma.interest.findMany({
-        where: { topicId },
-        select: { id: true, serviceAccountId: true, topic: { select: { botAccountId: true } } },
-      });
-      return rows.map(({ id, serviceAccountId, topic }) => ({
+      const answer = await pool.query<{ id: string; service: string; bot: string }>(
+        `SELECT i.id, i.service_account_id AS service, t.bot_account_id AS bot
+           FROM interest i
+           JOIN topic t ON t.id = i.topic_id
+           JOIN bot_account b ON b.id = t.bot_account_id
+           JOIN service_account s ON s.id = i.service_account_id
+          WHERE i.topic_id = $1 AND ${allowedSql} ORDER BY i.id`,
+        [topicId],
+      );
+      return answer.rows.map(({ id, service, bot }) => ({
         id,
-        serviceAccountId,
-        botAccountId: topic.botAccountId,
+        serviceAccountId: service,
+        botAccountId: bot,
       }));
     },
     async removeIfUnwanted(id) {
@@ -111,11 +118,12 @@ export function createTopics(context: StoreContext): Topics {
 
 async function select(context: StoreContext, where: string, values: unknown[]): Promise<WantedTopic[]> {
   const answer = await context.database.pool.query(
-    `SELECT ${topicColumns}, coalesce(w.enabled, false) AS wanted, coalesce(w.total, 0) AS interest_count
+    `SELECT ${topicColumns}, coalesce(w.wanted, false) AS wanted, w.total AS interest_count
        FROM topic t
-       LEFT JOIN (SELECT i.topic_id, bool_or(s.enabled) AS enabled, count(*)::int AS total
-                    FROM interest i JOIN service_account s ON s.id = i.service_account_id GROUP BY i.topic_id) w
-         ON w.topic_id = t.id
+       JOIN bot_account b ON b.id = t.bot_account_id
+      CROSS JOIN LATERAL (SELECT bool_or(${wantedSql}) AS wanted, count(*)::int AS total
+                            FROM interest i JOIN service_account s ON s.id = i.service_account_id
+                           WHERE i.topic_id = t.id) w
       ${where} ORDER BY t.id`,
     values,
   );

@@ -1,8 +1,8 @@
 // Single-use browser log-ins. They are in the database, hashed, so that a restart between issue and use is no failure.
 import type { StoreContext } from './context.ts';
 import { hashSecret, newSecret } from './secrets.ts';
-import { toService } from './services.ts';
-import type { Service } from './services.ts';
+import { selectServices } from './service-row.ts';
+import type { Service } from './service-row.ts';
 
 export interface WsTokens {
   /** 256 random bits; the text is in this answer and nowhere else. */
@@ -39,8 +39,7 @@ export function createWsTokens({ database, clock }: StoreContext): WsTokens {
       );
       const taken = answer.rows[0];
       if (!taken || taken.expires_at.getTime() <= clock.now()) return undefined;
-      const row = await prisma.serviceAccount.findUnique({ where: { id: taken.id } });
-      return row ? toService(row) : undefined;
+      return (await selectServices(pool, 'WHERE s.id = $1', [taken.id]))[0];
     },
   };
 }
