@@ -110,15 +110,15 @@ export class Ingest implements UpstreamSink {
     this.#dedupe = new DedupeWindow(deps.dedupe);
   }
 
-  notification(notification: Notification): void {
+  notification(notification: Notification): 'unwanted' | undefined {
     const topicId = this.#topicIds.of(notification);
     if (!this.#deps.isWanted(topicId)) {
       this.#total.unwanted++;
-      return;
+      return 'unwanted';
     }
     if (this.#dedupe.has(notification.messageId)) {
       this.#total.duplicates++;
-      return;
+      return undefined;
     }
     const draft = draftOf(notification, topicId);
     if (this.#stopping || this.#isFull(draft)) {
@@ -126,10 +126,11 @@ export class Ingest implements UpstreamSink {
       this.#total.dropped++;
       const window = { from: happenedAt(draft), to: draft.receivedAt };
       this.#drops.add(notification.botAccountId, topicId, window);
-      return;
+      return undefined;
     }
     this.#dedupe.add(notification.messageId, this.#deps.clock.now());
     this.#hold({ draft, kind: 'notification', coverFrom: happenedAt(draft) });
+    return undefined;
   }
 
   declare(draft: EventDraft): Promise<void> {

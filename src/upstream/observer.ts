@@ -26,7 +26,21 @@ export interface UpstreamObserver {
   listFailed(event: { botId: string; status: number; reason: string }): void;
   reauthRequired(event: { botId: string; reason: string }): void;
   passFailed(event: { botId: string; error: unknown }): void;
+  authorizationStarted(event: { id: string; kind: string; scopes: readonly string[] }): void;
+  /** `code`: why it was denied or failed; never what the browser or Twitch sent. */
+  authorizationEnded(event: {
+    id: string;
+    kind: string;
+    state: 'completed' | 'denied' | 'failed' | 'expired';
+    code: string | null;
+    botId: string | null;
+  }): void;
+  /** A step of taking a bot out is done, or could not be done and is tried again. */
+  botRemoval(event: { botId: string; step: RemovalStep; done: boolean }): void;
 }
+
+/** In this order. */
+export type RemovalStep = 'owners_told' | 'subscriptions_removed' | 'grant_revoked' | 'forgotten';
 
 const ignore = () => undefined;
 
@@ -42,4 +56,7 @@ export const silentObserver: UpstreamObserver = {
   listFailed: ignore,
   reauthRequired: ignore,
   passFailed: ignore,
+  authorizationStarted: ignore,
+  authorizationEnded: ignore,
+  botRemoval: ignore,
 };

@@ -22,7 +22,8 @@ export interface Notification {
 
 /** Where upstream puts things. Neither call blocks nor throws: sockets are read on. */
 export interface UpstreamSink {
-  notification(notification: Notification): void;
+  /** `unwanted`: as far as is known nobody wants it, so it is not kept. */
+  notification(notification: Notification): 'unwanted' | undefined;
   /**
    * A relay event, committed behind everything handed over before it and never dropped. Resolves once it is durable;
    * rejects only when the relay stops first.

@@ -8,6 +8,8 @@ export interface UpstreamBot {
   readonly twitchUserId: string;
   readonly enabled: boolean;
   readonly state: 'ok' | 'reauth_required';
+  /** Set while it is being taken out; nothing of it is wanted then. */
+  readonly removedAt: number | null;
   /** Milliseconds since the epoch; null before the first session. */
   readonly coveredUntil: number | null;
 }
@@ -42,9 +44,22 @@ export interface TopicPatch {
   readonly gapCause?: GapCause | null;
 }
 
+export interface UpstreamInterest {
+  readonly id: string;
+  readonly serviceAccountId: string;
+  readonly botAccountId: string;
+}
+
 export interface UpstreamStore {
+  /** Also one that is being taken out. */
   bot(id: string): Promise<UpstreamBot | undefined>;
+  /** Also those that are being taken out. */
   botIds(): Promise<readonly string[]>;
+  interestsOfBot(botId: string): Promise<readonly UpstreamInterest[]>;
+  /** Deletes these interests of the bot, with the endpoints whose last ones they are. */
+  removeInterests(botId: string, ids: readonly string[]): Promise<void>;
+  /** Deletes the row of a bot that is being taken out, and what hangs on it; false when it is not (any more). */
+  forgetBot(botId: string): Promise<boolean>;
   topics(botId: string): Promise<readonly UpstreamTopic[]>;
   updateTopic(id: string, patch: TopicPatch): Promise<unknown>;
   /** Deletes the row unless somebody wants it (again); whether it did. */

@@ -55,6 +55,7 @@ export class Credential {
         this.#rotated(change.previousValidUntil ?? null);
         return;
       case 'created':
+      case 'access':
       case 'enabled':
         return;
     }

@@ -1,11 +1,12 @@
-// The door: turns an upgrade request into an admitted connection or a refusal, in the order of PROTOCOL §4. It owns the
-// sockets that are still at the door, and never an open connection.
+// The handshake: turns an upgrade request into an admitted connection or a refusal, in the order of PROTOCOL §4. It owns
+// the sockets that are still waiting for an answer, and never an open connection.
 import type { IncomingMessage, Server } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { Cursor } from '../../domain/cursor.ts';
 import { encodeCursor, standing } from '../../domain/cursor.ts';
+import type { Door, Knock, Visitor } from '../../domain/visitor.ts';
 import { pause } from '../../runtime/clock.ts';
 import { maxMessageBytes } from './client-message.ts';
 import { parseConnect, selectProtocol } from './connect-request.ts';
@@ -13,7 +14,7 @@ import type { ConnectRequest } from './connect-request.ts';
 import { Gateway } from './gateway.ts';
 import type { DrainOptions, GatewayStats } from './gateway.ts';
 import { logIn } from './login.ts';
-import type { Login } from './login.ts';
+import type { Login, Throttled } from './login.ts';
 import { handBack, wantsWebSocket } from './plain-request.ts';
 import type { GatewayDeps } from './ports.ts';
 import { refuse } from './refusal.ts';
@@ -37,6 +38,12 @@ const restarting: Refusal = {
   detail: 'The relay is about to restart.',
   headers: retryAfter,
 };
+const throttled = (retryAfterSeconds: number): Refusal => ({
+  status: 429,
+  code: 'too_many_failed_logins',
+  detail: `Too many log-ins from this address have failed; try again in ${retryAfterSeconds} s, with other credentials.`,
+  headers: { 'retry-after': String(retryAfterSeconds) },
+});
 const crowded: Refusal = {
   status: 429,
   code: 'too_many_connections',
@@ -62,7 +69,7 @@ export interface GatewayHandle {
 /** Serves `/ws/events` on the server's upgrade requests; the server itself stays the caller's. */
 export function attachGateway({ server, deps }: { server: Server; deps: GatewayDeps }): GatewayHandle {
   const gateway = new Gateway(deps);
-  const door = new Door(server, gateway, deps);
+  const door = new Upgrades(server, gateway, deps);
   server.on('upgrade', door.onUpgrade);
   let stopping: Promise<void> | undefined;
   const stop = async () => {
@@ -80,10 +87,11 @@ export function attachGateway({ server, deps }: { server: Server; deps: GatewayD
   };
 }
 
-class Door {
+class Upgrades {
   readonly #server: Server;
   readonly #gateway: Gateway;
   readonly #deps: GatewayDeps;
+  readonly #door: Door;
   /** Upgrades only; connections are tracked by the gateway. No compression: frames are made once for all readers. */
   readonly #upgrader = new WebSocketServer({
     noServer: true,
@@ -100,6 +108,7 @@ class Door {
     this.#server = server;
     this.#gateway = gateway;
     this.#deps = deps;
+    this.#door = deps.door;
   }
 
   readonly onUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
@@ -127,13 +136,15 @@ class Door {
   }
 
   async #admit(req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const entry = this.#door.enter(knockOf(req));
+    if (!entry.ok) return this.#refuse(socket, { ...entry, detail: entry.message });
     const parsed = parseConnect(req);
     if (!parsed.ok) return this.#refuse(socket, parsed.refusal);
     const early = this.#closedDoor();
     if (early) return this.#refuse(socket, early);
     const { request } = parsed;
-    const login = await this.#logIn(request);
-    if (login === 'timeout') return this.#refuse(socket, unavailable);
+    const login = await this.#identify(request, entry.visitor);
+    if ('status' in login) return this.#refuse(socket, login);
     const late = this.#closedDoor() ?? (login.ok ? this.#checkAfter(request, login.service.id) : undefined);
     if (late) return this.#refuse(socket, late);
     if (!(socket instanceof Socket) || socket.destroyed) {
@@ -151,10 +162,6 @@ class Door {
     const { kind, query, after } = request;
     if (!login.ok) {
       this.#gateway.denyLogin(wire, kind, login);
-      return;
-    }
-    if (this.#isForeignOrigin(request.origin)) {
-      this.#gateway.deny(wire, kind, 'forbidden', 'this origin may not connect');
       return;
     }
     const admitted = { wire, service: login.service, given: login.given };
@@ -178,12 +185,17 @@ class Door {
     return this.#gateway.connectionCount >= maxConnections ? crowded : undefined;
   }
 
-  async #logIn(request: ConnectRequest): Promise<Login | 'timeout'> {
+  /** A page that may not connect is told so before its credentials are looked at, and without using up its token. */
+  async #identify(request: ConnectRequest, visitor: Visitor): Promise<Login | Refusal> {
+    if (this.#isForeignOrigin(request.origin)) return foreignOrigin;
     const deadline = new AbortController();
-    const login = logIn(this.#deps.store, request.given, () => this.#gateway.serviceChanges);
-    const timeout = pause(this.#deps.clock, logInWithinMs, deadline.signal).then(() => 'timeout' as const);
+    const login = logIn(this.#deps.store, request.given, {
+      visitor,
+      changes: () => this.#gateway.serviceChanges,
+    });
+    const timeout = pause(this.#deps.clock, logInWithinMs, deadline.signal).then(() => unavailable);
     try {
-      return await Promise.race([login, timeout]);
+      return await Promise.race([login.then(orThrottled), timeout]);
     } finally {
       deadline.abort();
     }
@@ -208,6 +220,30 @@ class Door {
     this.#gateway.tally.refused(refusal.status, refusal.code);
     refuse(socket, refusal);
   }
+}
+
+const foreignOrigin: Login = {
+  ok: false,
+  reason: 'forbidden',
+  message: 'this origin may not connect; ALLOWED_ORIGINS says which may',
+};
+
+const orThrottled = (login: Login | Throttled): Login | Refusal =>
+  'retryAfterSeconds' in login ? throttled(login.retryAfterSeconds) : login;
+
+const knockOf = (req: IncomingMessage): Knock => ({
+  peer: req.socket.remoteAddress,
+  forwardedFor: forwardedFor(req),
+  method: req.method ?? '',
+  path: (req.url ?? '').split('?', 1)[0] ?? '',
+  targetLength: req.url?.length ?? 0,
+  headerCount: req.rawHeaders.length / 2,
+});
+
+/** Several such headers are one list. */
+function forwardedFor(req: IncomingMessage): string | undefined {
+  const value = req.headers['x-forwarded-for'];
+  return Array.isArray(value) ? value.join(',') : value;
 }
 
 function goneRefusal(verdict: 'expired' | 'foreign' | 'ahead', floor: Cursor): Refusal {

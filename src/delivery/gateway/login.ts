@@ -1,6 +1,7 @@
 // Who asks: the credentials of a handshake in the order of PROTOCOL §4, and what the store says of them. Secrets pass
 // through here and are never put into a message.
 import type { IncomingMessage } from 'node:http';
+import type { LoginClaim, Visitor } from '../../domain/visitor.ts';
 import { bearerProtocolPrefix } from '../../protocol/frames.ts';
 import type { Authentication, GatewayService, GatewayStore } from './ports.ts';
 
@@ -12,6 +13,11 @@ export type Given =
 export type Login =
   | { readonly ok: true; readonly service: GatewayService; readonly given: Given }
   | { readonly ok: false; readonly reason: 'unauthorized' | 'forbidden'; readonly message: string };
+
+/** Too many have failed: nothing was looked up. */
+export interface Throttled {
+  readonly retryAfterSeconds: number;
+}
 
 /** First match: headers, Authorization, subprotocol, query with a secret, query with a token. */
 export function credentialsOf(
@@ -47,12 +53,35 @@ function header(req: IncomingMessage, name: string): string | undefined {
 /** How often a log-in that was overtaken by a change of some account is tried again. */
 const maxTries = 3;
 
+/** More are nobody's, and not worth a look. */
+const maxCredentialLength = 256;
+
+export interface LoginContext {
+  readonly visitor: Visitor;
+  /** Counts changes of service accounts. */
+  readonly changes: () => number;
+}
+
 /**
- * Asks the store. `changes` counts changes of service accounts: an answer that one of them may have overtaken is not
- * used, so that a log-in racing with a rotation cannot slip through. Rejects when the database is away.
+ * Asks the store, if the visitor may still ask. An answer that a change of an account may have overtaken is not used, so
+ * that a log-in racing with a rotation cannot slip through. Rejects when the database is away.
  */
-export async function logIn(store: GatewayStore, given: Given, changes: () => number): Promise<Login> {
+export async function logIn(
+  store: GatewayStore,
+  given: Given,
+  { visitor, changes }: LoginContext,
+): Promise<Login | Throttled> {
+  const checked = await visitor.logIn(
+    claimOf(given),
+    () => lookUp(store, given, changes),
+    (login) => login.ok || login.reason === 'forbidden',
+  );
+  return checked.limited ? checked : checked.answer;
+}
+
+async function lookUp(store: GatewayStore, given: Given, changes: () => number): Promise<Login> {
   if (given.kind === 'none') return refusal('no credentials were given');
+  if (isTooLong(given)) return toLogin({ ok: false, reason: 'unknown' }, given);
   for (let tries = 1; ; tries++) {
     const before = changes();
     const answer = await ask(store, given);
@@ -60,6 +89,22 @@ export async function logIn(store: GatewayStore, given: Given, changes: () => nu
     if (given.kind === 'token' || tries >= maxTries) return refusal('the account changed during the log-in');
   }
 }
+
+function claimOf(given: Given): LoginClaim {
+  switch (given.kind) {
+    case 'secret':
+      return { kind: 'service', clientId: given.clientId, secret: given.clientSecret };
+    case 'token':
+      return { kind: 'token', secret: given.token };
+    case 'none':
+      return { kind: 'nobody' };
+  }
+}
+
+const isTooLong = (given: Exclude<Given, { kind: 'none' }>): boolean =>
+  given.kind === 'token'
+    ? given.token.length > maxCredentialLength
+    : given.clientId.length > maxCredentialLength || given.clientSecret.length > maxCredentialLength;
 
 async function ask(store: GatewayStore, given: Exclude<Given, { kind: 'none' }>): Promise<Authentication> {
   if (given.kind === 'secret') return store.services.authenticate(given.clientId, given.clientSecret);

@@ -1,5 +1,6 @@
 // What the gateway needs of the rest of the process. The store and the log's appender fit; tests pass their own.
 import type { EventDraft } from '../../domain/event.ts';
+import type { Door } from '../../domain/visitor.ts';
 import type { CloseReason } from '../../protocol/close-codes.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { EventFeed } from '../port.ts';
@@ -57,10 +58,10 @@ export type GatewayChange =
   | {
       readonly kind: 'service';
       readonly serviceAccountId: string;
-      readonly what: 'created' | 'enabled' | 'disabled' | 'secret' | 'removed';
+      readonly what: 'created' | 'enabled' | 'disabled' | 'access' | 'secret' | 'removed';
       readonly previousValidUntil?: number | null;
     }
-  | { readonly kind: 'interests' | 'bot' | 'topic' | 'endpoint' };
+  | { readonly kind: 'interests' | 'bot' | 'topic' | 'endpoint' | 'authorization' };
 
 export interface GatewayStore {
   readonly services: {
@@ -90,7 +91,7 @@ export interface GatewayLimits {
   readonly maxConnectionsPerService: number;
   /** The longest that any event is kept, ms: the window that a retention gap may have begun in. */
   readonly longestRetentionMs: number;
-  /** A browser's Origin must be among these, if given. */
+  /** The Origin must be among these, if the handshake has one; programs send none. Null: any. */
   readonly allowedOrigins: readonly string[] | null;
 }
 
@@ -107,6 +108,8 @@ export interface GatewayDeps {
   readonly feed: EventFeed;
   readonly store: GatewayStore;
   readonly clock: Clock;
+  /** Who may come in, and how often they may be wrong: the same for requests. */
+  readonly door: Door;
   /** Resolves once the relay event is durable. */
   readonly declare: (draft: EventDraft) => Promise<void>;
   /** 0 to 1; spreads reconnects. */

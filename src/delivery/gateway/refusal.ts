@@ -5,11 +5,12 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FieldError } from '../../domain/errors.ts';
 import { problemType } from '../../protocol/rest.ts';
+import { answerHeaders } from '../../runtime/answer-headers.ts';
 
 export const gatewayPath = '/ws/events';
 
 export interface Refusal {
-  readonly status: 400 | 404 | 410 | 426 | 429 | 503;
+  readonly status: 400 | 403 | 404 | 410 | 414 | 426 | 429 | 431 | 503;
   readonly code: string;
   readonly detail: string;
   readonly errors?: readonly FieldError[];
@@ -37,8 +38,11 @@ export function refuse(socket: Duplex, refusal: Refusal): void {
     socket.destroy();
     return;
   }
-  const body = problemOf(refusal, randomUUID());
+  const requestId = randomUUID();
+  const body = problemOf(refusal, requestId);
   const headers = {
+    ...answerHeaders,
+    'x-request-id': requestId,
     'content-type': 'application/problem+json',
     'content-length': String(Buffer.byteLength(body)),
     connection: 'close',

@@ -13,6 +13,9 @@ import type { Verdict } from './verdict.ts';
 /** Records in hand and not settled: about a megabyte, and what a crash repeats at most. */
 export const maxUnsettled = 1_024;
 
+/** Each look costs a claim and a write; a suspension lasts minutes or for ever. */
+const notWantedMs = 300_000;
+
 export interface BookDeps {
   readonly context: Pick<
     WebhookContext,
@@ -99,6 +102,19 @@ export class DeliveryBook {
     const from = run === '' ? bornAt : bornAt - this.#deps.context.longestRetentionMs;
     const done = () => this.#gone(key);
     this.#deps.events.lost({ cause: 'retention', from, to: bornAt + 1, events: 1, eventIds: [], done });
+  }
+
+  /**
+   * The interest that it was owed to is suspended, or gone. It stays owed, since a suspended one may come back, and since the
+   * filter may be a moment behind the rows; nothing is spent.
+   */
+  notWanted({ endpointId, seq, run, spent }: OwedDelivery): void {
+    const key = { endpointId, seq, run };
+    const { clock, settlements } = this.#deps.context;
+    const nextAt = clock.now() + notWantedMs;
+    settlements.add({ ...key, next: { spent, nextAt, blocksUntil: null } }, () =>
+      this.#released(key, nextAt),
+    );
   }
 
   /** Too old to be sent. */

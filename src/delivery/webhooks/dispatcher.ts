@@ -43,6 +43,11 @@ export class Dispatcher {
     else if (change.kind === 'service') this.#serviceChanged(change.serviceAccountId, change.what);
   }
 
+  /** Resolves when no change that was announced is still to be put in force. */
+  async settled(): Promise<void> {
+    while (this.#reading) await this.#reading;
+  }
+
   runner(endpointId: string): EndpointRunner | undefined {
     return this.#runners.get(endpointId);
   }

@@ -38,6 +38,7 @@ export function createWork(
   );
   for (const { lane, key, until } of start.blocks) book.lanes.block(lane, key, until);
   const reader = new LiveReader({ ...hooks, book }, row, start);
-  const feeder = new RetryFeeder({ context, endpointId: row.id, book, ask }, start.due);
+  const { id: endpointId, serviceAccountId } = row;
+  const feeder = new RetryFeeder({ context, endpointId, serviceAccountId, book, ask }, start.due);
   return { book, reader, feeder, start };
 }

@@ -13,6 +13,9 @@ import { sendChallenge, sendTest } from './relay-requests.ts';
 import { replay } from './replay.ts';
 import { validSecrets } from './live-secrets.ts';
 
+/** A change is a read of one row; while the database is away it takes effect when it is back. */
+const inForceWithinMs = 1_000;
+
 /** What the last writes may take when the process stops; a database that is away is not waited for longer. */
 const lastWritesMs = 2_000;
 
@@ -72,6 +75,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
       dispatcher.runner(row.id)?.due();
       return answer;
     },
+    inForce: () => within(context, inForceWithinMs, dispatcher.settled()),
     stats: () => dispatcher.stats(),
     stop: ({ withinMs }) => (stopped ??= end(withinMs)),
   };

@@ -187,9 +187,9 @@ export type WebhookChange =
   | {
       readonly kind: 'service';
       readonly serviceAccountId: string;
-      readonly what: 'created' | 'enabled' | 'disabled' | 'secret' | 'removed';
+      readonly what: 'created' | 'enabled' | 'disabled' | 'access' | 'secret' | 'removed';
     }
-  | { readonly kind: 'interests' | 'bot' | 'topic' };
+  | { readonly kind: 'interests' | 'bot' | 'topic' | 'authorization' };
 
 export interface WebhookDeps {
   readonly feed: EventFeed;
@@ -282,6 +282,8 @@ export interface WebhooksHandle {
    * Nothing that the cursor has not passed: it comes anyway. Throws RelayError 422 `replay_too_large`.
    */
   replay(request: ReplayRequest): Promise<{ readonly run: string | null; readonly events: number }>;
+  /** Resolves when every change of an endpoint that was committed before is in force, after a second at the latest. */
+  inForce(): Promise<void>;
   stats(): WebhookStats;
   /**
    * Starts nothing new, waits for what is under way at most `withinMs`, cuts off the rest, writes positions and history.

@@ -1,6 +1,7 @@
 // Takes what is due from the retry set of one endpoint and loads the events from the log: a bounded number of each run at a
 // time, the runs in turn, so that none waits for another. It loses nothing to a database that is away, and sends nothing.
 import { backOffMs } from '../../domain/back-off.ts';
+import { matches } from '../../domain/filter.ts';
 import type { Taken, WebhookContext } from './context.ts';
 import type { DeliveryBook } from './delivery-book.ts';
 import type { DueRun } from './ports.ts';
@@ -16,7 +17,8 @@ export interface RetryFeederDeps {
   readonly context: Pick<WebhookContext, 'rows' | 'feed' | 'clock' | 'observer'> &
     Record<'parks' | 'settlements', { readonly isFailing: boolean }>;
   readonly endpointId: string;
-  readonly book: Pick<DeliveryBook, 'owed' | 'addOwed' | 'missing'>;
+  readonly serviceAccountId: string;
+  readonly book: Pick<DeliveryBook, 'owed' | 'addOwed' | 'missing' | 'notWanted'>;
   /** Something arrived, or there may be more to claim. */
   ask(): void;
 }
@@ -204,16 +206,18 @@ export class RetryFeeder {
   }
 
   async #load(run: RetryRun): Promise<void> {
-    const { book, context } = this.#deps;
+    const { book, context, endpointId, serviceAccountId } = this.#deps;
     const owed = run.unloaded;
     const seqs = [...new Set(owed.map(({ seq }) => seq))].toSorted((a, b) => a - b);
     const records = await context.feed.at(seqs);
     run.unloaded = [];
     if (this.#ended) return;
     const bySeq = new Map(records.map((record) => [record.seq, record]));
+    const filter = context.feed.filter(serviceAccountId, null, { endpointId });
     for (const delivery of owed) {
       const record = bySeq.get(delivery.seq);
       if (!record) book.missing(delivery);
+      else if (!matches(filter, record)) book.notWanted(delivery);
       else if (this.#wantsProbe && !this.#probe) this.#probe = book.owed(delivery, record);
       else book.addOwed(book.owed(delivery, record));
     }

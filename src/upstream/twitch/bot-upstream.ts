@@ -3,7 +3,8 @@
 import { backOffMs } from '../../domain/back-off.ts';
 import { planUpstream, type Plan, type PlanTopic } from '../../domain/plan.ts';
 import { createBell } from '../../runtime/signal-bell.ts';
-import type { UpstreamTopic } from '../store-port.ts';
+import type { UpstreamBot, UpstreamTopic } from '../store-port.ts';
+import { BotRemoval } from './bot-removal.ts';
 import type { BotUpstreamDeps } from './deps.ts';
 import { SlotEvents } from './slot-events.ts';
 import { Slots } from './slots.ts';
@@ -31,7 +32,7 @@ export interface UpstreamStatus {
   readonly cost: number;
   /** Every wish that is not refused is confirmed on a live session; an open socket proves nothing. */
   readonly healthy: boolean;
-  /** What is missing, for people; '' when healthy. */
+  /** What is missing, or why nothing is done, for people; '' when there is nothing to say. */
   readonly detail: string;
 }
 
@@ -43,9 +44,11 @@ export class BotUpstream {
   readonly #events: SlotEvents;
   readonly #ledger: TopicLedger;
   readonly #subscriber: Subscriber;
+  readonly #removal: BotRemoval;
   #listedAt: number | null = null;
   #listFailures = 0;
   #removeFailures = 0;
+  #removalFailures = 0;
   #passFailures = 0;
   /** When the rows were last read: what they said then held until then. */
   #lookedAt: number;
@@ -55,7 +58,11 @@ export class BotUpstream {
   /** When the next pass is due at the latest, if earlier than the regular one. */
   #nextAt = Number.POSITIVE_INFINITY;
   #trouble = 'starting';
+  /** Why nothing is done for it although nothing is wrong. */
+  #resting = '';
   #unconfirmed = 0;
+  /** The grant was gone at the last look: with a new one everything is due at once. */
+  #lackedGrant = false;
 
   constructor(deps: BotUpstreamDeps, botId: string) {
     this.#deps = deps;
@@ -71,6 +78,12 @@ export class BotUpstream {
       onLoss: () => (this.#unconfirmed = Math.max(this.#unconfirmed, 1)),
     });
     this.#slots = new Slots(deps, this.#events);
+    this.#removal = new BotRemoval({
+      ...deps,
+      botId,
+      remove: (subscriptionId) => this.#subscriber.remove(subscriptionId),
+      closeSockets: () => this.#suspend(),
+    });
   }
 
   wake(reason: WakeReason): void {
@@ -115,7 +128,7 @@ export class BotUpstream {
       confirmed: this.#ledger.confirmed.size,
       cost: this.#ledger.cost(),
       healthy: this.#trouble === '' && missing === '',
-      detail: this.#trouble || missing,
+      detail: this.#trouble || missing || this.#resting,
     };
   }
 
@@ -138,18 +151,26 @@ export class BotUpstream {
     this.#events.flush();
     const lookingAt = clock.now();
     const bot = await store.bot(this.#botId);
-    let topics = bot?.enabled ? await store.topics(this.#botId) : [];
-    if (bot && !bot.enabled) this.#suspend();
     if (!bot) return 'bot_gone';
-    if (topics.length === 0) return this.#rest();
+    if (bot.removedAt !== null) return this.#remove(bot, signal);
+    if (!bot.enabled) {
+      await this.#suspend();
+      return this.#rest('disabled');
+    }
+    let topics = await store.topics(this.#botId);
+    if (topics.length === 0) return this.#rest('');
+    this.#resting = '';
     this.#ledger.loadGaps(bot, topics);
     if (await this.#ledger.takeRevocations(topics)) topics = await store.topics(this.#botId);
+    this.#ledger.wantedAgain(topics);
     if (bot.state === 'reauth_required') {
+      this.#lackedGrant = true;
       this.#note(topics, 'the bot must be authorised again');
       return topics.some((topic) => topic.wanted)
         ? this.#slots.closeIdle(0, this.#used())
         : this.#slots.closeAll();
     }
+    if (this.#lackedGrant) topics = await this.#dueAtOnce(topics);
     if (clock.now() < this.#notBefore) return this.#retryAt(this.#notBefore);
     const listing = await this.#listIfDue(signal);
     if (this.#listedAt === null || signal.aborted) return;
@@ -299,17 +320,44 @@ export class BotUpstream {
     return new Set([...this.#ledger.confirmed.values()].map((each) => each.slot));
   }
 
-  /** Switched off by an admin: what is confirmed is not covered from here on, until it is switched on again. */
-  #suspend(): void {
-    const now = this.#deps.clock.now();
-    for (const topicId of this.#ledger.confirmed.keys()) this.#ledger.lose(topicId, now, 'revoked');
-  }
-
-  /** No topics, or no bot: no socket. */
-  #rest(): Promise<void> {
+  async #remove(bot: UpstreamBot, signal: AbortSignal): Promise<'bot_gone' | void> {
+    const { clock, random, timings } = this.#deps;
     this.#unconfirmed = 0;
     this.#trouble = '';
+    this.#resting = 'being removed';
+    const outcome = await this.#removal.pass(bot, signal);
+    if (outcome === 'gone') return 'bot_gone';
+    if (outcome === 'kept') {
+      this.#removalFailures = 0;
+      this.#relist = true;
+      return this.wake('bot');
+    }
+    this.#trouble = 'being removed; Twitch has not confirmed it yet';
+    this.#retryAt(clock.now() + backOffMs(++this.#removalFailures, timings.backOff, random()));
+  }
+
+  /** What is confirmed is not covered from here on, until it is confirmed again. */
+  #suspend(): Promise<void> {
+    const now = this.#deps.clock.now();
+    for (const topicId of this.#ledger.confirmed.keys()) this.#ledger.lose(topicId, now, 'revoked');
     return this.#slots.closeAll();
+  }
+
+  /** Nothing is to be done for it: no socket. */
+  #rest(why: string): Promise<void> {
+    this.#unconfirmed = 0;
+    this.#trouble = '';
+    this.#resting = why;
+    return this.#slots.closeAll();
+  }
+
+  /** What had to wait because of the old grant need not wait with the new one. */
+  async #dueAtOnce(topics: readonly UpstreamTopic[]): Promise<readonly UpstreamTopic[]> {
+    const { store } = this.#deps;
+    for (const { id, retryAt } of topics)
+      if (retryAt !== null) await store.updateTopic(id, { retryAt: null });
+    this.#lackedGrant = false;
+    return store.topics(this.#botId);
   }
 
   #note(topics: readonly UpstreamTopic[], trouble: string): void {

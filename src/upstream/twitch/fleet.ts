@@ -4,7 +4,7 @@ import { reauthEvent } from '../../domain/relay-event.ts';
 import { pause } from '../../runtime/clock.ts';
 import { BotUpstream, type UpstreamStatus, type WakeReason } from './bot-upstream.ts';
 import type { BotUpstreamDeps } from './deps.ts';
-import { validateHourly } from './token-keeper.ts';
+import { validateHourly } from './validate-hourly.ts';
 
 export interface FleetDeps extends Omit<BotUpstreamDeps, 'checkToken'> {
   /** Aborted by the fleet's stop, once what is covered is written down. */
@@ -29,7 +29,7 @@ export class Fleet {
   /** Begins every bot's session; resolves as soon as they are under way, not when they are live. */
   async start(): Promise<void> {
     for (const botId of await this.#deps.store.botIds()) this.#begin(botId);
-    const { clock, keeper, observer, stopping, store, timings } = this.#deps;
+    const { clock, keeper, observer, stopping, timings } = this.#deps;
     this.#loops.push(
       this.#recordCoverage(),
       validateHourly(
@@ -37,7 +37,7 @@ export class Fleet {
           keeper,
           clock,
           everyMs: timings.validateMs,
-          bots: () => store.botIds(),
+          bots: () => this.#keptBots(),
           onError: (error) => observer.passFailed({ botId: '', error }),
         },
         stopping.signal,
@@ -70,7 +70,8 @@ export class Fleet {
     const { clock, observer, sink, store } = this.#deps;
     observer.reauthRequired({ botId, reason });
     const [bot, topics] = [await store.bot(botId), await store.topics(botId)];
-    if (bot) {
+    // The owners of one that is being taken out are told that instead.
+    if (bot && bot.removedAt === null) {
       const topicIds = topics.filter((topic) => topic.wanted).map((topic) => topic.id);
       // Not awaited: with the database away it is durable only later, and a stop would wait for that.
       const event = reauthEvent({ id: botId, name: bot.name, topicIds }, reason, clock.now());
@@ -85,6 +86,13 @@ export class Fleet {
     this.#deps.stopping.abort();
     await Promise.all([...this.#running.values()].map((running) => running.ended));
     await Promise.all([...this.#loops, ...this.#checks]);
+  }
+
+  /** Every token that is kept, also of a bot that is switched off; not of one that is being taken out. */
+  async #keptBots(): Promise<readonly string[]> {
+    const { store } = this.#deps;
+    const bots = await Promise.all((await store.botIds()).map((botId) => store.bot(botId)));
+    return bots.flatMap((bot) => (bot?.removedAt === null ? [bot.id] : []));
   }
 
   #begin(botId: string): void {

@@ -1,10 +1,31 @@
 // Twitch's token endpoints as outcomes, through @twurple/auth. What the library throws never leaves this file: its
 // errors carry the client secret and the refresh token in message and url.
-// Source: https://dev.twitch.tv/docs/authentication/refresh-tokens/, …/validate-tokens/
-import { HttpStatusCodeError } from '@twurple/api-call';
-import { getTokenInfo, InvalidTokenError, refreshUserToken, type TokenInfo } from '@twurple/auth';
+// Source: https://dev.twitch.tv/docs/authentication/refresh-tokens/, …/validate-tokens/, …/revoke-tokens/
+import {
+  exchangeCode,
+  getTokenInfo,
+  InvalidTokenError,
+  refreshUserToken,
+  revokeToken,
+  type AccessToken,
+  type TokenInfo,
+} from '@twurple/auth';
 import { z } from 'zod';
-import { pause, type Clock } from '../../runtime/clock.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import {
+  answered,
+  failed,
+  rawAuthCall,
+  unreached,
+  withinDeadline,
+  type FreshToken,
+  type Unreachable,
+} from './oauth-call.ts';
+import { createDeviceFlow, type DeviceFlow } from './oauth-device.ts';
+import { createRefresher, type RefreshOutcome } from './oauth-refresh.ts';
+
+export type { FreshToken } from './oauth-call.ts';
+export type { RefreshOutcome } from './oauth-refresh.ts';
 
 export interface TokenFacts {
   readonly userId: string;
@@ -15,19 +36,14 @@ export interface TokenFacts {
   readonly expiresAt: number | null;
 }
 
-export interface FreshToken {
-  readonly accessToken: string;
-  readonly refreshToken: string | null;
-  readonly scopes: readonly string[];
-  readonly expiresAt: number | null;
-}
-
-// The library passes on whatever came with status 200, and a proxy's page may have come.
+// The library passes on whatever came with status 200, and a proxy's page may have come. No name or scope has a control in
+// it; the database would refuse some, again and again.
+const word = z.string().regex(/^\P{Cc}+$/u);
 const tokenInfo = z.object({
-  userId: z.string().min(1).nullable(),
-  userName: z.string().min(1).nullable(),
+  userId: word.nullable(),
+  userName: word.nullable(),
   clientId: z.string().min(1),
-  scopes: z.array(z.string()).nullish(),
+  scopes: z.array(word).nullish(),
   expiryDate: z.date().nullable(),
 });
 const tokenPair = z.object({
@@ -39,17 +55,29 @@ const tokenPair = z.object({
 
 /** `invalid`: Twitch says that the token or grant is no good. `unreachable`: nothing is known; try again later. */
 export type ValidateOutcome =
-  | { readonly kind: 'valid'; readonly facts: TokenFacts }
-  | { readonly kind: 'invalid' }
-  | { readonly kind: 'unreachable'; readonly why: string };
-export type RefreshOutcome =
-  | { readonly kind: 'refreshed'; readonly token: FreshToken }
-  | { readonly kind: 'invalid' }
-  | { readonly kind: 'unreachable'; readonly why: string };
+  { readonly kind: 'valid'; readonly facts: TokenFacts } | { readonly kind: 'invalid' } | Unreachable;
+export type ExchangeOutcome =
+  { readonly kind: 'token'; readonly token: FreshToken } | { readonly kind: 'invalid' } | Unreachable;
+/** `invalid`: there is nothing left to revoke. */
+export type RevokeOutcome = { readonly kind: 'revoked' } | { readonly kind: 'invalid' } | Unreachable;
+/** `date`: when Twitch says it answered, good to a second. */
+export type PingOutcome =
+  | {
+      readonly kind: 'answered';
+      readonly askedAt: number;
+      readonly answeredAt: number;
+      readonly date: number | null;
+    }
+  | Unreachable;
 
-export interface OAuth {
+export interface OAuth extends DeviceFlow {
   validate(accessToken: string): Promise<ValidateOutcome>;
   refresh(refreshToken: string): Promise<RefreshOutcome>;
+  /** The code that a browser brought back, with the redirect URI that it was asked for with. */
+  exchangeCode(code: string, redirectUri: string): Promise<ExchangeOutcome>;
+  revoke(accessToken: string): Promise<RevokeOutcome>;
+  /** Whether the token endpoints answer at all; sends no token. */
+  ping(): Promise<PingOutcome>;
 }
 
 export function createOAuth(options: {
@@ -57,89 +85,95 @@ export function createOAuth(options: {
   clientSecret: string;
   clock: Clock;
   deadlineMs: number;
-  /** Nobody waits for a validation any longer; a refresh is waited for, since Twitch may give its pair only once. */
+  /** Nobody waits any longer for an answer that can be had again. */
   signal?: AbortSignal;
+  /** Nor for a refresh and an exchange, whose pair Twitch may give only once. */
+  lateSignal?: AbortSignal;
 }): OAuth {
-  const { clientId, clientSecret, clock, deadlineMs, signal } = options;
+  const { clientId, clientSecret, clock, deadlineMs, signal, lateSignal } = options;
   return {
+    ...createDeviceFlow({ clientId, clock, deadlineMs, signal }),
+    refresh: createRefresher({
+      clock,
+      deadlineMs,
+      signal: lateSignal,
+      // With the secret, also for a grant of the device flow: whether Twitch wants it depends on the kind of the
+      // application alone, and one that has a secret is refused without it (github.com/twitchdev/issues/issues/943).
+      ask: async (refreshToken) => fresh(await refreshUserToken(clientId, clientSecret, refreshToken), clock),
+    }),
     async validate(accessToken) {
       try {
-        const info = tokenInfo.parse(
-          await withinDeadline(clock, deadlineMs, getTokenInfo(accessToken, clientId).then(plain), signal),
-        );
-        if (info.userId === null || info.userName === null) return { kind: 'invalid' };
-        return {
-          kind: 'valid',
-          facts: {
-            userId: info.userId,
-            login: info.userName,
-            clientId: info.clientId,
-            scopes: info.scopes ?? [],
-            expiresAt: info.expiryDate?.getTime() ?? null,
-          },
-        };
+        const asking = getTokenInfo(accessToken, clientId).then(plain);
+        return factsOf(tokenInfo.parse(await withinDeadline(clock, deadlineMs, asking, signal)));
       } catch (error) {
         return error instanceof InvalidTokenError ? { kind: 'invalid' } : failed(error);
       }
     },
-    async refresh(refreshToken) {
+    async exchangeCode(code, redirectUri) {
       try {
-        const token = tokenPair.parse(
-          await withinDeadline(clock, deadlineMs, refreshUserToken(clientId, clientSecret, refreshToken)),
-        );
+        const asking = exchangeCode(clientId, clientSecret, code, redirectUri);
         return {
-          kind: 'refreshed',
-          token: {
-            accessToken: token.accessToken,
-            refreshToken: token.refreshToken,
-            scopes: token.scope,
-            expiresAt: token.expiresIn === null ? null : clock.now() + token.expiresIn * 1000,
-          },
+          kind: 'token',
+          token: fresh(await withinDeadline(clock, deadlineMs, asking, lateSignal), clock),
         };
       } catch (error) {
         return failed(error);
       }
     },
+    async revoke(accessToken) {
+      try {
+        await withinDeadline(clock, deadlineMs, revokeToken(clientId, accessToken), signal);
+        return { kind: 'revoked' };
+      } catch (error) {
+        return failed(error);
+      }
+    },
+    async ping() {
+      try {
+        const askedAt = clock.now();
+        const { status, headers } = await withinDeadline(
+          clock,
+          deadlineMs,
+          rawAuthCall({ url: 'validate' }),
+          signal,
+        );
+        if (status >= 500) return answered(status);
+        const date = Date.parse(headers.get('date') ?? '');
+        return {
+          kind: 'answered',
+          askedAt,
+          answeredAt: clock.now(),
+          date: Number.isNaN(date) ? null : date,
+        };
+      } catch (error) {
+        return unreached(error);
+      }
+    },
   };
 }
 
-/** 400 and 401 are Twitch's final word on a grant; anything else says nothing about it. */
-function failed(error: unknown): { kind: 'invalid' } | { kind: 'unreachable'; why: string } {
-  if (error instanceof HttpStatusCodeError) {
-    const { statusCode } = error;
-    return statusCode === 400 || statusCode === 401
-      ? { kind: 'invalid' }
-      : { kind: 'unreachable', why: `Twitch answered ${statusCode}` };
-  }
+function factsOf(info: z.infer<typeof tokenInfo>): ValidateOutcome {
+  if (info.userId === null || info.userName === null) return { kind: 'invalid' };
   return {
-    kind: 'unreachable',
-    why:
-      error instanceof DeadlineError
-        ? 'no answer in time'
-        : error instanceof z.ZodError
-          ? 'an answer that cannot be read'
-          : 'network failure',
+    kind: 'valid',
+    facts: {
+      userId: info.userId,
+      login: info.userName,
+      clientId: info.clientId,
+      scopes: info.scopes ?? [],
+      expiresAt: info.expiryDate?.getTime() ?? null,
+    },
   };
 }
 
-class DeadlineError extends Error {}
-
-async function withinDeadline<T>(
-  clock: Clock,
-  deadlineMs: number,
-  work: Promise<T>,
-  signal?: AbortSignal,
-): Promise<T> {
-  const done = new AbortController();
-  work.catch(() => undefined);
-  const either = signal ? AbortSignal.any([done.signal, signal]) : done.signal;
-  const late = pause(clock, deadlineMs, either).then(() => Promise.reject(new DeadlineError('late')));
-  late.catch(() => undefined);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    done.abort();
-  }
+function fresh(answer: AccessToken, clock: Clock): FreshToken {
+  const token = tokenPair.parse(answer);
+  return {
+    accessToken: token.accessToken,
+    refreshToken: token.refreshToken,
+    scopes: token.scope,
+    expiresAt: token.expiresIn === null ? null : clock.now() + token.expiresIn * 1_000,
+  };
 }
 
 /** The getters of the library's object as plain members. */

@@ -69,7 +69,7 @@ export class SlotEvents implements SlotListener {
     }
     if (frame.kind !== 'notification') return;
     const { id, type, version, condition } = frame.subscription;
-    sink.notification({
+    const kept = sink.notification({
       provider: 'twitch',
       botAccountId: botId,
       messageId: frame.messageId,
@@ -81,6 +81,7 @@ export class SlotEvents implements SlotListener {
       receivedAt,
       body: frame.body,
     });
+    if (kept === 'unwanted') ledger.unwanted(frame.subscription, Date.parse(frame.timestamp), receivedAt);
   }
 
   /** A frame that cannot be read may have been an event: counted, and its moment declared, once per second at most. */

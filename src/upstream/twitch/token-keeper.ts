@@ -1,8 +1,8 @@
 // Who holds the bots' tokens: hands out a usable one, refreshes single-flight and saves the pair before anybody uses
 // it, validates at start and hourly as Twitch demands, and says so when a grant is gone. No token leaves but to Helix.
 import { RelayError } from '../../domain/errors.ts';
-import { pause, type Clock } from '../../runtime/clock.ts';
-import type { FreshToken, OAuth, RefreshOutcome, TokenFacts } from './oauth.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { FreshToken, OAuth, RefreshOutcome, RevokeOutcome, TokenFacts } from './oauth.ts';
 
 export interface StoredTokens {
   readonly accessToken: string;
@@ -13,10 +13,13 @@ export interface StoredTokens {
 /** The durable side, as this file needs it. */
 export interface TokenStore {
   tokens(botId: string): Promise<StoredTokens | undefined>;
-  saveTokens(botId: string, tokens: StoredTokens): Promise<unknown>;
+  /** Does nothing and answers false when the stored access token is another than `replaces` (by now). */
+  saveTokens(botId: string, tokens: StoredTokens, only?: { readonly replaces: string }): Promise<unknown>;
   setValidated(botId: string, at: number): Promise<unknown>;
-  /** Whether that was news. */
-  requireReauth(botId: string): Promise<boolean>;
+  /** Whether that was news. Nothing is written when the stored access token is another than `holding` (by now). */
+  requireReauth(botId: string, only?: { readonly holding: string }): Promise<boolean>;
+  /** A refresh has shown that the grant stands after all: `ok` again, if it was not, and announced. */
+  clearReauth(botId: string): Promise<unknown>;
 }
 
 export type TokenOutcome =
@@ -33,6 +36,13 @@ export interface TokenKeeper {
   renew(botId: string, refused: string): Promise<TokenOutcome>;
   /** Asks Twitch whether the stored token still stands, renewing it if not. */
   validate(botId: string): Promise<TokenOutcome>;
+  /** Another token now, whatever the present one is worth; at most one call however many ask. */
+  refresh(botId: string): Promise<TokenOutcome | { readonly kind: 'no_refresh_token' }>;
+  /**
+   * Gives the grant back, as long as `still` holds when the token to be given back is known. `gone`: there is none (any
+   * more), or no key opens it.
+   */
+  revoke(botId: string, still: () => Promise<boolean>): Promise<'gone' | 'later' | 'not_any_more'>;
   /** Checks tokens that somebody brings in; throws a RelayError that says what to do about it. */
   inspect(brought: {
     accessToken: string;
@@ -44,12 +54,14 @@ export interface TokenKeeper {
   }>;
 }
 
+const noToken = { kind: 'reauth', reason: 'no token is stored' } as const;
+
 /** Renew this long before the announced expiry, so that no call starts with a token that dies under way. */
 const expiryMarginMs = 60_000;
 
 export function createTokenKeeper(deps: {
   store: TokenStore;
-  oauth: OAuth;
+  oauth: Pick<OAuth, 'validate' | 'refresh' | 'revoke'>;
   clock: Clock;
   clientId: string;
   onReauth: (botId: string, reason: string) => void;
@@ -60,17 +72,17 @@ export function createTokenKeeper(deps: {
   /** Refreshed pairs that could not be saved: Twitch may not give another for the same refresh token. */
   const unsaved = new Map<string, { replaces: string; token: FreshToken }>();
 
-  const gone = async (botId: string, reason: string): Promise<TokenOutcome> => {
-    if (await store.requireReauth(botId)) deps.onReauth(botId, reason);
+  const gone = async (botId: string, holding: string, reason: string): Promise<TokenOutcome> => {
+    if (await store.requireReauth(botId, { holding })) deps.onReauth(botId, reason);
     return { kind: 'reauth', reason };
   };
 
   const refresh = async (botId: string, refused: string): Promise<TokenOutcome> => {
     const stored = await store.tokens(botId);
-    if (!stored) return { kind: 'reauth', reason: 'no token is stored' };
+    if (!stored) return noToken;
     if (stored.accessToken !== refused) return { kind: 'token', accessToken: stored.accessToken };
     if (stored.refreshToken === null)
-      return gone(botId, 'the token has ended and came without a refresh token');
+      return gone(botId, refused, 'the token has ended and came without a refresh token');
     const kept = unsaved.get(botId);
     const outcome: RefreshOutcome =
       kept?.replaces === refused
@@ -79,17 +91,26 @@ export function createTokenKeeper(deps: {
     // Somebody may have brought in a new grant meanwhile: then this answer is about one that no longer matters.
     const now = await store.tokens(botId);
     if (now && now.accessToken !== refused) return { kind: 'token', accessToken: now.accessToken };
-    if (outcome.kind === 'invalid') return gone(botId, 'Twitch no longer accepts the refresh token');
+    if (outcome.kind === 'invalid') return gone(botId, refused, 'Twitch no longer accepts the refresh token');
     if (outcome.kind === 'unreachable') return { kind: 'later', reason: outcome.why };
     const { token } = outcome;
     unsaved.set(botId, { replaces: refused, token });
-    await store.saveTokens(botId, {
+    const pair = {
       accessToken: token.accessToken,
       refreshToken: token.refreshToken ?? stored.refreshToken,
       expiresAt: token.expiresAt,
-    });
+    };
+    const saved = await store.saveTokens(botId, pair, { replaces: refused });
     unsaved.delete(botId);
+    if (saved === false) return overtaken(botId);
+    await store.clearReauth(botId);
     return { kind: 'token', accessToken: token.accessToken };
+  };
+
+  /** What somebody brought in at the moment of saving wins. */
+  const overtaken = async (botId: string): Promise<TokenOutcome> => {
+    const stored = await store.tokens(botId);
+    return stored ? { kind: 'token', accessToken: stored.accessToken } : noToken;
   };
 
   const renew = (botId: string, refused: string): Promise<TokenOutcome> => {
@@ -102,7 +123,7 @@ export function createTokenKeeper(deps: {
 
   const usable = async (botId: string): Promise<TokenOutcome> => {
     const stored = await store.tokens(botId);
-    if (!stored) return { kind: 'reauth', reason: 'no token is stored' };
+    if (!stored) return noToken;
     const endsSoon = stored.expiresAt !== null && stored.expiresAt - clock.now() < expiryMarginMs;
     if (endsSoon && stored.refreshToken !== null) return renew(botId, stored.accessToken);
     return { kind: 'token', accessToken: stored.accessToken };
@@ -119,6 +140,26 @@ export function createTokenKeeper(deps: {
       if (outcome.kind === 'invalid') return renew(botId, got.accessToken);
       await store.setValidated(botId, clock.now());
       return got;
+    },
+    async refresh(botId) {
+      const running = underWay.get(botId);
+      if (running) return running;
+      const stored = await store.tokens(botId);
+      if (!stored) return noToken;
+      return stored.refreshToken === null ? { kind: 'no_refresh_token' } : renew(botId, stored.accessToken);
+    },
+    async revoke(botId, still) {
+      // Or the pair that a refresh brings at this moment would outlive the row.
+      await underWay.get(botId)?.catch(() => undefined);
+      const stored = await readable(store, botId);
+      if (!stored) return 'gone';
+      if (!(await still())) return 'not_any_more';
+      const first = await oauth.revoke(stored.accessToken);
+      // The token is dead, but what it was renewed with may live.
+      if (first.kind !== 'invalid' || stored.refreshToken === null) return given(first);
+      const renewed = await renew(botId, stored.accessToken);
+      if (renewed.kind !== 'token') return renewed.kind === 'reauth' ? 'gone' : 'later';
+      return (await still()) ? given(await oauth.revoke(renewed.accessToken)) : 'not_any_more';
     },
     async inspect(brought) {
       let tokens: StoredTokens = {
@@ -167,31 +208,22 @@ export function createTokenKeeper(deps: {
   };
 }
 
-function refusal(code: string, message: string, path = 'access_token'): RelayError {
-  return new RelayError(code, 422, message, { errors: [{ path, message }] });
+const given = (outcome: RevokeOutcome) => (outcome.kind === 'unreachable' ? 'later' : 'gone');
+
+/** Whether tokens are stored, but no key opens them. */
+export const isUnreadable = (error: unknown): boolean =>
+  error instanceof RelayError && error.code.startsWith('seal_');
+
+/** Undefined also for tokens that no key opens: they are of no use to anybody. */
+async function readable(store: TokenStore, botId: string): Promise<StoredTokens | undefined> {
+  try {
+    return await store.tokens(botId);
+  } catch (error) {
+    if (isUnreadable(error)) return undefined;
+    throw error;
+  }
 }
 
-/** Validates every bot now and then hourly, until the signal. */
-export async function validateHourly(
-  deps: {
-    keeper: TokenKeeper;
-    clock: Clock;
-    everyMs: number;
-    bots: () => Promise<readonly string[]>;
-    onError: (error: unknown) => void;
-  },
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      for (const botId of await deps.bots()) {
-        if (signal.aborted) return;
-        // One bot whose tokens cannot be read must not keep the others from being validated.
-        await deps.keeper.validate(botId).catch(deps.onError);
-      }
-    } catch (error) {
-      deps.onError(error);
-    }
-    await pause(deps.clock, deps.everyMs, signal);
-  }
+function refusal(code: string, message: string, path = 'access_token'): RelayError {
+  return new RelayError(code, 422, message, { errors: [{ path, message }] });
 }

@@ -140,6 +140,23 @@ export class TopicLedger {
     if (status === 'authorization_revoked') this.#deps.checkToken(this.#botId);
   }
 
+  /**
+   * Something came that nobody wanted, and was not kept. Should the wish count after all (its bot was brought in again, or
+   * its service enabled, before a pass had seen that it did not), it is missing.
+   */
+  unwanted(subscription: SubscriptionRef, sentAt: number, receivedAt: number): void {
+    const topicId = this.#topicIdOf(subscription);
+    if (!this.confirmed.has(topicId)) return;
+    this.coverage.open(topicId, Number.isNaN(sentAt) ? receivedAt : Math.min(sentAt, receivedAt), 'revoked');
+  }
+
+  /** Ends what `unwanted` has begun for those that are wanted and were confirmed all the time. */
+  wantedAgain(topics: readonly UpstreamTopic[]): void {
+    const now = this.#deps.clock.now();
+    for (const { id, wanted } of topics) if (wanted && this.confirmed.has(id)) this.coverage.close(id, now);
+    this.coverage.flush();
+  }
+
   /** Not covered from this moment on; what it means for the wish is worked off by the next pass. */
   revocation(subscription: SubscriptionRef, at: number): void {
     const topicId = this.#topicIdOf(subscription);

@@ -1,10 +1,14 @@
-// The Twitch side as one thing: sessions, reconciler, tokens. What daemon.ts starts, stops and asks.
+// The Twitch side as one thing: sessions, reconciler, tokens, authorizations. What daemon.ts starts, stops and asks.
+import { randomBytes } from 'node:crypto';
 import { RelayError } from '../../domain/errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { AuthorizationStore, GrantStore } from '../authorization-port.ts';
 import type { UpstreamObserver } from '../observer.ts';
 import type { UpstreamSink } from '../port.ts';
 import type { UpstreamStore } from '../store-port.ts';
+import { createAuthorizations, type Authorizations } from './authorizations.ts';
 import type { UpstreamStatus, WakeReason } from './bot-upstream.ts';
+import { checkUpstream, type UpstreamCheck } from './check.ts';
 import { Fleet } from './fleet.ts';
 import { createHelix, foundUser } from './helix.ts';
 import { createOAuth, type TokenFacts } from './oauth.ts';
@@ -26,6 +30,15 @@ export interface TwitchUpstream {
   }): Promise<{ facts: TokenFacts; tokens: StoredTokens }>;
   /** The user of that login, undefined if there is none; throws RelayError `twitch_unreachable` (503) or `reauth_required` (422). */
   lookupUser(botId: string, login: string): Promise<{ id: string; login: string } | undefined>;
+  /**
+   * Gets the bot another token now; at most one call to Twitch however many ask. Throws RelayError `reauth_required` or
+   * `no_refresh_token` (422), `twitch_unreachable` (503).
+   */
+  refresh(botId: string): Promise<void>;
+  /** Asks Twitch now, within a few seconds. Never rejects. */
+  check(botIds: readonly string[]): Promise<UpstreamCheck>;
+  /** Usable at once; device codes are asked about between `start` and `stop`. */
+  readonly authorizations: Authorizations;
 }
 
 export interface TwitchUpstreamDeps {
@@ -38,16 +51,29 @@ export interface TwitchUpstreamDeps {
   readonly random: () => number;
   readonly store: UpstreamStore;
   readonly tokens: TokenStore;
+  readonly authorizations: AuthorizationStore;
+  readonly grants: GrantStore;
+  /** Where Twitch sends browsers back to; asked for only once requests are taken. */
+  readonly redirectUri: () => string;
+  /** Of a stand-in for Twitch; undefined: Twitch itself. */
+  readonly mockApiPort: number | undefined;
   readonly sink: UpstreamSink;
   readonly observer: UpstreamObserver;
 }
 
+/**
+ * How long a stop waits for what Twitch may tell only once. It answers within one; a Twitch that hangs must not take the
+ * time that the rest of the stop needs (SHUTDOWN_TIMEOUT_SECONDS).
+ */
+const lastAnswersMs = 2_000;
+
 export function createTwitchUpstream(deps: TwitchUpstreamDeps): TwitchUpstream {
   const { clientId, clientSecret, clock, timings } = deps;
   const stopping = new AbortController();
+  const late = new AbortController();
   const call = { clientId, clock, deadlineMs: timings.helixMs, signal: stopping.signal };
   const helix = createHelix(call);
-  const oauth = createOAuth({ ...call, clientSecret });
+  const oauth = createOAuth({ ...call, clientSecret, lateSignal: late.signal });
   const keeper = createTokenKeeper({
     store: deps.tokens,
     oauth,
@@ -62,22 +88,48 @@ export function createTwitchUpstream(deps: TwitchUpstreamDeps): TwitchUpstream {
     keeper,
     stopping,
   });
+  const authorizations = createAuthorizations({
+    ...deps,
+    // Not ended at once by a stop: what Twitch tells about a grant it may tell only once.
+    oauth: createOAuth({ ...call, clientSecret, signal: late.signal, lateSignal: late.signal }),
+    store: deps.authorizations,
+    randomBytes,
+  });
+  let authorizing: Promise<void> = Promise.resolve();
   return {
-    start: () => fleet.start(),
-    stop: () => fleet.stop(),
+    async start() {
+      authorizing = authorizations.run(stopping.signal);
+      await fleet.start();
+    },
+    async stop() {
+      const cancel = clock.after(lastAnswersMs, () => late.abort());
+      try {
+        await fleet.stop();
+        await authorizing;
+      } finally {
+        cancel();
+        // What a request asked for: the listener has waited for it, and nobody is left who could save it.
+        late.abort();
+      }
+    },
     wake: (botId, reason) => fleet.wake(botId, reason),
     status: (botId) => fleet.status(botId),
     statuses: () => fleet.statuses(),
     inspect: (brought) => keeper.inspect(brought),
+    authorizations,
+    check: (botIds) => checkUpstream({ oauth, keeper, clock }, botIds),
+    async refresh(botId) {
+      const outcome = await keeper.refresh(botId);
+      if (outcome.kind === 'no_refresh_token') throw noRefreshToken();
+      if (outcome.kind === 'reauth')
+        throw reauthRequired(`${outcome.reason}; the bot must be authorised again.`);
+      if (outcome.kind === 'later') throw unreachable('for a new token', outcome.reason);
+    },
     async lookupUser(botId, login) {
       const token = await keeper.usable(botId);
       if (token.kind === 'reauth')
-        throw new RelayError(
-          'reauth_required',
-          422,
-          'The bot must be authorised again before it can look users up.',
-        );
-      if (token.kind === 'later') throw unreachable(token.reason);
+        throw reauthRequired('The bot must be authorised again before it can look users up.');
+      if (token.kind === 'later') throw unreachable('for the user', token.reason);
       let answer = await helix.userByLogin(token.accessToken, login);
       if (answer.status === 401) {
         const renewed = await keeper.renew(botId, token.accessToken);
@@ -85,13 +137,25 @@ export function createTwitchUpstream(deps: TwitchUpstreamDeps): TwitchUpstream {
       }
       if (answer.status === 200) return foundUser(answer.body);
       if (answer.status === 400) return undefined;
-      throw unreachable(answer.status === 0 ? answer.message : `it answered ${answer.status}`);
+      throw unreachable(
+        'for the user',
+        answer.status === 0 ? answer.message : `it answered ${answer.status}`,
+      );
     },
   };
 }
 
-const unreachable = (why: string) =>
-  new RelayError('twitch_unreachable', 503, `Twitch could not be asked for the user (${why}); try again.`);
+const unreachable = (what: string, why: string) =>
+  new RelayError('twitch_unreachable', 503, `Twitch could not be asked ${what} (${why}); try again.`);
+
+const reauthRequired = (message: string) => new RelayError('reauth_required', 422, message);
+
+const noRefreshToken = () =>
+  new RelayError(
+    'no_refresh_token',
+    422,
+    'The bot was brought in without a refresh token; authorise it again to have it renewed.',
+  );
 
 /** https://dev.twitch.tv/docs/eventsub/handling-websocket-events/#keepalive-message */
 function withKeepalive(eventSubUrl: string, seconds: number): string {
