@@ -3,9 +3,11 @@
 import { setMaxListeners } from 'node:events';
 import type { Config } from './config/config.ts';
 import { attachGateway, gatewayPath, upgradeRequired } from './delivery/gateway/index.ts';
+import { createDoor } from './door/index.ts';
 import { Audience } from './fanout/audience.ts';
 import { createFeed } from './fanout/feed.ts';
 import { createApp } from './http/app.ts';
+import { routesOf, type Route } from './http/routes-of.ts';
 import { listen } from './http/server.ts';
 import { createIngest } from './ingest/ingest.ts';
 import { openLog } from './log/postgres-log.ts';
@@ -24,12 +26,16 @@ import { createStore, type Store } from './store/store.ts';
 import { catalogue, eventTypes } from './upstream/twitch/catalog.ts';
 import { defaultTimings, type Timings } from './upstream/twitch/timings.ts';
 import { createTwitchUpstream } from './upstream/twitch/twitch-upstream.ts';
+import { httpAccounts, tellResumed } from './wiring/accounts.ts';
 import { followStore, loadInterests } from './wiring/audience.ts';
 import {
   countingSink,
+  doorObserver,
   gaugeSources,
   gatewayObserver,
   ingestObserver,
+  measuredFeed,
+  measuredSender,
   upstreamObserver,
   webhookObserver,
   type Live,
@@ -37,16 +43,22 @@ import {
 import {
   botStatus,
   consumerActions,
+  grantStore,
   importBot,
   readiness,
   tokenStore,
   upstreamStore,
 } from './wiring/ports.ts';
+import { packageVersion } from './wiring/version.ts';
 import { openWebhooks } from './wiring/webhooks.ts';
 
 const hourMs = 3_600_000;
 /** Receivers may answer what was sent to them for so much of a stop's time; the rest is for the last writes. */
 const webhookShareOfStop = 0.5;
+/** And so much of it is for requests that are under way. */
+const requestShareOfStop = 0.2;
+/** Beside the consumers' sockets: so that a full house of them still leaves room for requests. */
+const requestSockets = 1_000;
 
 /** Everything that a test may replace; this bag is the whole mechanism. */
 export interface DaemonOverrides {
@@ -66,6 +78,8 @@ export interface Daemon {
   readonly url: string;
   readonly databaseKind: Database['kind'];
   readonly log: Logger;
+  /** Every route that is served. */
+  readonly routes: readonly Route[];
   /**
    * Tells consumers, closes every socket, commits what is held, closes the database. Resolves when nothing is left
    * open. Idempotent.
@@ -88,9 +102,9 @@ export async function startDaemon(config: Config, overrides: DaemonOverrides = {
     }
   };
   try {
-    const { url, databaseKind } = await start(config, overrides, { clock, log, closing });
+    const started = await start(config, overrides, { clock, log, closing });
     let stopping: Promise<void> | undefined;
-    return { url, databaseKind, log, stop: () => (stopping ??= stop()) };
+    return { ...started, log, stop: () => (stopping ??= stop()) };
   } catch (error) {
     await stop();
     throw error;
@@ -115,11 +129,13 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
   const told = createBusinessEvents(metrics, log, new Set(eventTypes.map(({ type }) => type)));
 
   const { database, store } = await openStore(config, overrides, context);
+  let publicUrl = config.publicUrl;
   const { reader, retention, audience, feed, ingest } = await openStages(config, overrides, context, {
     database,
     store,
     told,
   });
+  const declare = (draft: EventDraft) => ingest.declare(draft);
   const upstream = createTwitchUpstream({
     clientId: config.twitchClientId,
     clientSecret: config.twitchClientSecret,
@@ -130,6 +146,10 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
     timings: overrides.timings ?? defaultTimings,
     store: upstreamStore(store),
     tokens: tokenStore(store),
+    authorizations: store.authorizations,
+    grants: grantStore(store, (resumed) => tellResumed({ store, declare, clock, log }, resumed)),
+    redirectUri: () => `${publicUrl}/oauth/callback`,
+    mockApiPort: config.mockApiPort,
     sink: countingSink(ingest, told),
     observer: upstreamObserver(told, log),
   });
@@ -143,9 +163,10 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
     store,
     feed,
     random,
-    declare: (draft) => ingest.declare(draft),
+    declare,
     longestRetentionMs: longestRetentionMs(config),
     observer: webhookObserver(told, log),
+    measured: (sender) => measuredSender(sender, clock, told),
   });
   live.webhooks = webhooks.handle;
   closing.push(() => webhooks.stop(config.shutdownTimeoutSeconds * 1_000 * webhookShareOfStop));
@@ -154,7 +175,15 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
   const stopping = new AbortController();
   // Every request that waits listens to it.
   setMaxListeners(0, stopping.signal);
+  const door = createDoor({
+    allowed: config.allowedCidrs,
+    trusted: config.trustProxy,
+    clock,
+    observer: doorObserver(told),
+  });
   const app = createApp({
+    version: packageVersion(),
+    door,
     adminKey: config.adminApiKey,
     clock,
     log,
@@ -163,8 +192,20 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
     audience,
     catalogue,
     eventTypes,
-    upstream: { botStatus: (botId) => botStatus(upstream, botId) },
-    importBot: (body) => importBot(store, upstream, body),
+    upstream: {
+      botStatus: (botId) => botStatus(upstream, botId),
+      check: (botIds) => upstream.check(botIds),
+    },
+    importBot: (body) => importBot(store, upstream, told, body),
+    accounts: httpAccounts({
+      store,
+      upstream,
+      declare,
+      clock,
+      log,
+      stopping: stopping.signal,
+    }),
+    authorizations: upstream.authorizations,
     lookupUser: (botId, login) => upstream.lookupUser(botId, login),
     consumerActions: consumerActions(store, () => live.gateway),
     webhooks: webhooks.actions,
@@ -176,17 +217,31 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
   });
   // Asked for without an upgrade, the socket's path says what it is for.
   app.get(gatewayPath, (c) => upgradeRequired(c.get('requestId')));
-  const listener = await listen({ app, host: config.host, port: config.port, clock });
+  const listener = await listen({
+    app,
+    host: config.host,
+    port: config.port,
+    clock,
+    maxSockets: config.maxConnections + requestSockets,
+    timings: { closeGraceMs: Math.min(5_000, config.shutdownTimeoutSeconds * 1_000 * requestShareOfStop) },
+  });
   closing.push(() => listener.close());
+  // Twitch takes plain http for this name alone, and not for an address.
+  publicUrl ??= `http://localhost:${new URL(listener.url).port}`;
   const gateway = attachGateway({
     server: listener.server,
     deps: {
-      feed,
+      door,
+      feed: measuredFeed(feed, clock, told),
       store,
       clock,
       random,
-      declare: (draft) => ingest.declare(draft),
-      limits: { maxConnections: config.maxConnections, longestRetentionMs: longestRetentionMs(config) },
+      declare,
+      limits: {
+        maxConnections: config.maxConnections,
+        longestRetentionMs: longestRetentionMs(config),
+        allowedOrigins: config.allowedOrigins.length > 0 ? config.allowedOrigins : null,
+      },
       observer: gatewayObserver(told, log),
     },
   });
@@ -201,7 +256,7 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
   if (config.mockApiPort !== undefined)
     log.warn({ port: config.mockApiPort }, 'a stand-in is used for Twitch');
   log.info({ url: listener.url, database: database.kind }, 'the relay takes requests');
-  return { url: listener.url, databaseKind: database.kind };
+  return { url: listener.url, databaseKind: database.kind, routes: routesOf(app) };
 }
 
 async function openStore(config: Config, overrides: DaemonOverrides, { clock, log, closing }: Context) {
@@ -216,7 +271,9 @@ async function openStore(config: Config, overrides: DaemonOverrides, { clock, lo
   }
   const applied = await migrate(database);
   if (applied.length > 0) log.info({ migrations: applied }, 'the database was brought up to date');
-  const store = createStore(database, createSealer(config.tokenEncryptionKeys), clock);
+  const store = createStore(database, createSealer(config.tokenEncryptionKeys), clock, {
+    serviceBotDefault: config.serviceBotDefault,
+  });
   closing.push(() => store.close());
   const bots = await store.bots.reseal();
   const endpoints = await store.endpoints.reseal();

@@ -1,44 +1,17 @@
 #!/usr/bin/env node
 // The process entry: arguments, environment, signals, exit code. The only file that touches the process.
-import { readFileSync } from 'node:fs';
+import { setMaxListeners } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { Interrupt, ReaderGone } from './cli/failure.ts';
+import type { Output } from './cli/io.ts';
+import { createProgram } from './cli/program.ts';
 import { loadConfig, type Config } from './config/config.ts';
 import { readEnvironment, renderProblems } from './config/environment.ts';
-import { renderEnvExample } from './config/render.ts';
-import { startDaemon, type Daemon } from './daemon.ts';
+import type { Daemon } from './daemon.ts';
+import { systemClock } from './runtime/clock.ts';
+import { packageVersion } from './wiring/version.ts';
 
-const usage = `eventsub-relay <command>
-
-  serve   run the relay (reads .env and the environment)
-  env     print an example .env with every setting
-  check   read the configuration and say what is wrong with it
-  version
-`;
-
-type Command = () => Promise<number> | number;
-
-const commands: Readonly<Record<string, Command>> = {
-  serve,
-  env: () => {
-    process.stdout.write(renderEnvExample());
-    return 0;
-  },
-  check: () => {
-    if (!configuration()) return 1;
-    process.stdout.write('The configuration is complete.\n');
-    return 0;
-  },
-  version: () => {
-    const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-      version: string;
-    };
-    process.stdout.write(`${version}\n`);
-    return 0;
-  },
-  help: () => {
-    process.stdout.write(usage);
-    return 0;
-  },
-};
+const stopping = new AbortController();
 
 /** The configuration, or undefined after everything that is wrong with it has been told. */
 function configuration(): Config | undefined {
@@ -63,6 +36,8 @@ async function serve(): Promise<number> {
   const config = configuration();
   if (!config) return 1;
   let daemon: Daemon | undefined;
+  // The daemon's own two signals, instead of the interrupt of the other commands.
+  for (const signal of [...signals, 'SIGHUP']) process.removeListener(signal, interrupt);
   const asked = untilSignal();
   // From the signal on, also while still starting: a database that never answers must not make the process deaf.
   void asked.then((signal) => {
@@ -75,6 +50,8 @@ async function serve(): Promise<number> {
     late.unref();
   });
   try {
+    // Loaded here, so that the other commands do not wait for what they do not need.
+    const { startDaemon } = await import('./daemon.ts');
     daemon = await startDaemon(config, { logFormat: process.stderr.isTTY ? 'human' : 'json' });
   } catch (error) {
     process.stderr.write(`The relay could not start: ${reasonOf(error)}\n`);
@@ -87,9 +64,11 @@ async function serve(): Promise<number> {
   process.exit(0);
 }
 
+const signals = ['SIGINT', 'SIGTERM'] as const;
+
 function untilSignal(): Promise<string> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
+    for (const signal of signals) process.once(signal, () => resolve(signal));
   });
 }
 
@@ -107,13 +86,54 @@ function reasonOf(error: unknown): string {
   return advice ? `${error.message}. ${advice}` : error.message;
 }
 
-const [name = 'help', ...rest] = process.argv.slice(2);
-const command = commands[name.replace(/^--?/, '').replace(/^h$/, 'help')];
-if (!command || rest.length > 0) {
-  process.stderr.write(
-    command ? `"${name}" takes no arguments.\n\n${usage}` : `There is no command "${name}".\n\n${usage}`,
-  );
-  process.exitCode = 2;
-} else {
-  process.exitCode = await command();
+/** Once: the command ends in its own way. Twice: now. */
+function interrupt(): void {
+  if (stopping.signal.aborted) process.exit(130);
+  stopping.abort(new Interrupt('interrupted'));
 }
+
+/** A reader that has gone (`… | head`) is the end of a command and no fault of it. */
+function output(stream: NodeJS.WriteStream): Output {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    // EIO: the terminal was closed.
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+    stopping.abort(new ReaderGone('nobody reads any more'));
+  });
+  return {
+    isTTY: stream.isTTY === true,
+    get columns() {
+      return stream.isTTY ? stream.columns : undefined;
+    },
+    write: (chunk) =>
+      new Promise((resolve) => {
+        // The error is told by the event; here it only means that nobody has to wait any more.
+        stream.write(chunk, () => setImmediate(resolve));
+      }),
+    stream,
+  };
+}
+
+/** Everything up to the end of the input; Ctrl-C ends it too. */
+function input(): Promise<string> {
+  stopping.signal.addEventListener('abort', () => process.stdin.destroy(), { once: true });
+  return text(process.stdin);
+}
+
+// Every call and every prompt listens to it.
+setMaxListeners(0, stopping.signal);
+for (const signal of signals) process.on(signal, interrupt);
+// A terminal that closes, or is told to, must be left as it was. Without one it stays as `nohup` has set it.
+if (process.stdin.isTTY) process.on('SIGHUP', interrupt);
+process.exitCode = await createProgram({
+  stdout: output(process.stdout),
+  stderr: output(process.stderr),
+  stdin: { isTTY: process.stdin.isTTY === true, text: input, stream: process.stdin },
+  env: process.env,
+  cwd: process.cwd(),
+  fetch: (...args) => fetch(...args),
+  clock: systemClock,
+  signal: stopping.signal,
+  version: packageVersion(),
+  serve,
+  console: async (deps) => (await import('./cli/console/index.ts')).runConsole(deps),
+}).run(process.argv.slice(2));

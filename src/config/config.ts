@@ -16,6 +16,8 @@ export interface Config {
   readonly dataDir: string;
   readonly host: string;
   readonly port: number;
+  /** Without a slash at the end; undefined for http://localhost with the port that was taken. */
+  readonly publicUrl: string | undefined;
   readonly adminApiKey: string;
   /** The first seals, all open. */
   readonly tokenEncryptionKeys: readonly string[];
@@ -30,6 +32,12 @@ export interface Config {
   readonly retentionDeliveriesHours: number;
   readonly webhookAllowedCidrs: readonly Cidr[];
   readonly webhookChallenge: Values['WEBHOOK_CHALLENGE'];
+  readonly serviceBotDefault: Values['SERVICE_BOT_DEFAULT'];
+  /** Empty: everybody. */
+  readonly allowedCidrs: readonly Cidr[];
+  readonly trustProxy: readonly Cidr[];
+  /** Empty: every origin. */
+  readonly allowedOrigins: readonly string[];
   readonly logLevel: Values['LOG_LEVEL'];
   readonly ingestBufferEvents: number;
   readonly maxConnections: number;
@@ -83,6 +91,7 @@ function named(values: Values): Config {
     dataDir: values.DATA_DIR,
     host: values.HOST,
     port: values.PORT,
+    publicUrl: values.PUBLIC_URL,
     adminApiKey: values.ADMIN_API_KEY,
     tokenEncryptionKeys: values.TOKEN_ENCRYPTION_KEY,
     twitchClientId: values.TWITCH_CLIENT_ID,
@@ -95,6 +104,10 @@ function named(values: Values): Config {
     retentionDeliveriesHours: values.RETENTION_DELIVERIES_HOURS,
     webhookAllowedCidrs: values.WEBHOOK_ALLOWED_CIDRS,
     webhookChallenge: values.WEBHOOK_CHALLENGE,
+    serviceBotDefault: values.SERVICE_BOT_DEFAULT,
+    allowedCidrs: values.ALLOWED_CIDRS,
+    trustProxy: values.TRUST_PROXY,
+    allowedOrigins: values.ALLOWED_ORIGINS,
     logLevel: values.LOG_LEVEL,
     ingestBufferEvents: values.INGEST_BUFFER_EVENTS,
     maxConnections: values.MAX_CONNECTIONS,

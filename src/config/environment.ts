@@ -53,9 +53,12 @@ export function readEnvironment({ cwd, env }: EnvironmentSource): EnvironmentRes
   return { ok: false, message: missingFileMessage(path, missing) };
 }
 
+/** What the command line, the compose file and the scripts read from the same file. */
+const othersNames = /^(RELAY|POSTGRES|COMPOSE|NGROK|DEPLOY)_/;
+
 /** Other programs may read the same file, so a name that is not ours is a hint and no fault. */
 function strangeName(name: string): string[] {
-  if (settingNames.includes(name)) return [];
+  if (settingNames.includes(name) || othersNames.test(name)) return [];
   const [nearest = ''] = nearestNames(name, settingNames, 1);
   return [`${name} in .env is not a setting of the relay; did you mean ${nearest}?`];
 }

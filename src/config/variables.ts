@@ -59,6 +59,29 @@ function withDefault<T>(
     : z.string().default(fallback).pipe(schema);
 }
 
+function cidrs(more: Omit<Variable<readonly Cidr[]>, 'schema' | 'expected'>): Variable<readonly Cidr[]> {
+  const schema = z
+    .string()
+    .default('')
+    .transform((value, context) => {
+      const parsed = parseCidrs(value);
+      if (parsed.ok) return parsed.cidrs;
+      context.addIssue({ code: 'custom', message: `${cidrForm}; "${parsed.bad}": ${parsed.why}` });
+      return z.NEVER;
+    });
+  return one<readonly Cidr[]>({ ...more, expected: cidrForm, schema });
+}
+
+const publicForm = 'an https:// URL, or http://localhost with a port';
+/** What Twitch takes as a redirect: https, or plain http on the user's own machine. */
+function isPublicUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, hostname, username, password, search, hash } = new URL(value);
+  const plain = username === '' && password === '' && search === '' && hash === '';
+  return plain && (protocol === 'https:' || (protocol === 'http:' && hostname === 'localhost'));
+}
+const originForm = 'origins such as https://overlay.example.org, separated by commas';
+
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const urlOf = (protocols: RegExp, expected: string) =>
   z
@@ -97,6 +120,21 @@ export const variables = {
     fix: 'Choose a free TCP port.',
     prose: 'The port that it listens on; 0 takes any free one.',
     default: '8080',
+  }),
+  PUBLIC_URL: one<string | undefined>({
+    schema: z.preprocess(
+      (value) => (value === '' ? undefined : value),
+      z
+        .string(publicForm)
+        .refine(isPublicUrl, publicForm)
+        .transform((value) => value.replace(/\/+$/, ''))
+        .optional(),
+    ) as z.ZodType<string | undefined, string | undefined>,
+    expected: publicForm,
+    fix: 'Give the address under which a browser reaches the relay; Twitch takes http only for localhost.',
+    prose:
+      "The relay's address for browsers. PUBLIC_URL/oauth/callback must be a redirect URL of the Twitch application. Empty: http://localhost:PORT.",
+    default: '',
   }),
   ADMIN_API_KEY: text(
     'at least 16 characters',
@@ -183,17 +221,7 @@ export const variables = {
     default: '168',
     unit: 'hours',
   }),
-  WEBHOOK_ALLOWED_CIDRS: one<readonly Cidr[]>({
-    schema: z
-      .string()
-      .default('')
-      .transform((value, context) => {
-        const parsed = parseCidrs(value);
-        if (parsed.ok) return parsed.cidrs;
-        context.addIssue({ code: 'custom', message: `${cidrForm}; "${parsed.bad}": ${parsed.why}` });
-        return z.NEVER;
-      }),
-    expected: cidrForm,
+  WEBHOOK_ALLOWED_CIDRS: cidrs({
     fix: 'Receivers on this machine: 127.0.0.0/8,::1/128. In the local network: its range, such as 192.168.1.0/24.',
     prose:
       'Private and loopback ranges that webhooks may be sent to. Without it only public addresses are; link-local and cloud metadata addresses never are.',
@@ -206,6 +234,46 @@ export const variables = {
     prose:
       'Whether a webhook endpoint must answer a challenge before it gets events. Turn it on if services may name receivers that are not yours.',
     default: 'off',
+  }),
+  SERVICE_BOT_DEFAULT: one<'all' | 'none'>({
+    schema: withDefault(z.enum(['all', 'none'], 'all or none'), 'all'),
+    expected: 'all or none',
+    fix: 'Choose one of them.',
+    prose: 'Which bots a new service account may use: every one, or none until an admin names them.',
+    default: 'all',
+  }),
+  ALLOWED_CIDRS: cidrs({
+    fix: 'Name the addresses of your services and your own, such as 127.0.0.0/8,192.168.1.0/24. Empty: everybody.',
+    prose:
+      'Who may connect at all. /health and the page that Twitch sends browsers back to stay open to everybody.',
+    default: '',
+  }),
+  TRUST_PROXY: cidrs({
+    fix: 'Name the addresses of your reverse proxies, such as 127.0.0.1/32. Empty: none.',
+    prose:
+      "Reverse proxies whose X-Forwarded-For is believed. Without it a client's address is that of its connection.",
+    default: '',
+  }),
+  ALLOWED_ORIGINS: one<readonly string[]>({
+    schema: z
+      .string()
+      .default('')
+      .transform((value, context) => {
+        const origins = value
+          .split(',')
+          .map((each) => each.trim())
+          .filter((each) => each !== '');
+        for (const each of origins) {
+          if (URL.canParse(each) && new URL(each).origin === each && each !== 'null') continue;
+          context.addIssue({ code: 'custom', message: originForm });
+        }
+        return origins;
+      }),
+    expected: originForm,
+    fix: 'Write scheme, host and port as the browser sends them, without a path. Empty: every page.',
+    prose:
+      'Web pages that may open the event socket from a browser. Empty: any page that has a token. Programs send no origin and are not asked.',
+    default: '',
   }),
   LOG_LEVEL: one<(typeof levels)[number]>({
     schema: withDefault(z.enum(levels, levels.join(', ')), 'info'),

@@ -2,27 +2,29 @@
 // what a resource does is in its route file.
 import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { methodNotAllowed } from 'hono/method-not-allowed';
-import { secureHeaders } from 'hono/secure-headers';
 import { RelayError } from '../domain/errors.ts';
+import { atTheDoor, withAnswerHeaders } from './at-the-door.ts';
 import type { AppEnv } from './env.ts';
-import { refuseBrokenBody, refuseUnstorable } from './parse.ts';
+import { limitBody } from './limit-body.ts';
+import { refuseUnstorable } from './parse.ts';
 import type { HttpDeps } from './port.ts';
 import { respondWith } from './problem.ts';
+import { authorizationRoutes } from './routes/authorizations.ts';
 import { botRoutes } from './routes/bots.ts';
+import { checkRoutes } from './routes/checks.ts';
 import { consumerRoutes } from './routes/consumers.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
+import { documentationRoutes } from './routes/documentation.ts';
 import { endpointRoutes } from './routes/endpoints.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { interestRoutes } from './routes/interests.ts';
+import { oauthCallbackRoutes } from './routes/oauth-callback.ts';
 import { serviceAccountRoutes } from './routes/service-accounts.ts';
 import { subscriptionTypeRoutes } from './routes/subscription-types.ts';
 import { wsTokenRoutes } from './routes/ws-token.ts';
 
-/** The largest sensible request is a few KiB. */
-const maxBodyBytes = 64 * 1024;
 const requestIdShape = /^[A-Za-z0-9._-]{8,64}$/;
 
 export type App = Hono<AppEnv>;
@@ -45,8 +47,8 @@ export function createApp(deps: HttpDeps): App {
     const fields = { request_id: requestId, method: c.req.method, path: c.req.path, status: c.res.status };
     deps.log.debug({ ...fields, ms: deps.clock.now() - startedAt }, 'request');
   });
-  // Whether a name is to be reached over TLS only is for whoever terminates TLS to say.
-  app.use(secureHeaders({ strictTransportSecurity: false }));
+  app.use(withAnswerHeaders);
+  app.use(atTheDoor(deps.door));
   app.use(
     methodNotAllowed({
       app,
@@ -57,7 +59,7 @@ export function createApp(deps: HttpDeps): App {
       },
     }),
   );
-  app.use((c, next) => limitBody(c, next).catch(refuseBrokenBody));
+  app.use(limitBody);
   app.use(async (c, next) => {
     refuseUnstorable(decodedPath(c.req.path), ['path']);
     await next();
@@ -66,6 +68,9 @@ export function createApp(deps: HttpDeps): App {
   for (const routes of [
     healthRoutes,
     botRoutes,
+    authorizationRoutes,
+    oauthCallbackRoutes,
+    checkRoutes,
     serviceAccountRoutes,
     subscriptionTypeRoutes,
     interestRoutes,
@@ -74,18 +79,12 @@ export function createApp(deps: HttpDeps): App {
     endpointRoutes,
     deliveryRoutes,
     wsTokenRoutes,
+    documentationRoutes,
   ]) {
     app.route('/', routes(deps));
   }
   return app;
 }
-
-const limitBody = bodyLimit({
-  maxSize: maxBodyBytes,
-  onError() {
-    throw new RelayError('body_too_large', 413, `the body is larger than ${maxBodyBytes} bytes`);
-  },
-});
 
 function decodedPath(path: string): string {
   try {

@@ -1,6 +1,7 @@
 // From a validated request to a stored wish: bot, broadcaster, topic, obstacles, budget, receiver, row. What is refused
 // costs nothing and stores nothing. The budget is a forecast, not a lock: of two wishes at the same moment both may pass,
 // and then the platform decides.
+import { mayUse } from '../domain/access.ts';
 import { fits } from '../domain/budget.ts';
 import { RelayError } from '../domain/errors.ts';
 import type { EventTypeRule } from '../domain/event-type.ts';
@@ -12,7 +13,7 @@ import type { CreateInterestBody } from '../protocol/rest.ts';
 import { admitWebhook } from './admit-webhook.ts';
 import { budgetTopic, counts, grantedUserIds } from './bot-usage.ts';
 import { fieldRefusal } from './parse.ts';
-import type { BotRow, HttpDeps, InterestRow } from './port.ts';
+import type { BotRow, HttpDeps, InterestRow, ServiceRow } from './port.ts';
 
 /**
  * Idempotent: the same wish again, in whatever spelling and however concurrently, gives the same row. `webhookSecret` is
@@ -20,11 +21,11 @@ import type { BotRow, HttpDeps, InterestRow } from './port.ts';
  */
 export async function createInterest(
   deps: HttpDeps,
-  serviceAccountId: string,
+  service: ServiceRow,
   body: CreateInterestBody,
 ): Promise<{ interest: InterestRow; created: boolean; webhookSecret: string | null }> {
-  const bot = await deps.store.bots.get(body.bot_account_id);
-  if (!bot) throw fieldRefusal('bot_account_id', 'bot_account_id: there is no such bot', 'unknown_bot', 404);
+  const { id: serviceAccountId } = service;
+  const bot = await usableBot(deps, service, body.bot_account_id);
   const broadcasterUserId = await resolveBroadcaster(deps, bot, body.broadcaster_user_id ?? null);
   const wish = {
     eventType: body.event_type,
@@ -49,6 +50,22 @@ export async function createInterest(
   const { transport } = body;
   const made = { serviceAccountId, topic, transport, webhookUrl, createdSeq };
   return deps.store.interests.create({ ...made, ...(webhookSecret === undefined ? {} : { webhookSecret }) });
+}
+
+/**
+ * Before anything is asked of Twitch in the bot's name. A forbidden bot is told apart from none: services are the
+ * operator's own, and whoever reads "no such bot" would look for a mistake in the id.
+ */
+async function usableBot(deps: HttpDeps, service: ServiceRow, botId: string): Promise<BotRow> {
+  const path = 'bot_account_id';
+  const bot = await deps.store.bots.get(botId);
+  if (!bot) throw fieldRefusal(path, `${path}: there is no such bot`, 'unknown_bot', 404);
+  // Its own id: the one that was given may be spelled in capitals.
+  if (mayUse(service, bot.id)) return bot;
+  const message =
+    `${path}: this service may not use bot ${bot.name}. An admin allows it with ` +
+    `PATCH /v1/admin/service-accounts/${service.clientId}, naming the bot in bot_account_ids`;
+  throw fieldRefusal(path, message, 'bot_access_denied', 403);
 }
 
 async function resolveBroadcaster(deps: HttpDeps, bot: BotRow, text: string | null): Promise<string | null> {

@@ -97,6 +97,8 @@ export interface HttpWebhooks {
   challengeEndpoint(endpointId: string): Promise<Challenged | undefined>;
   /** Sends a test event, also while it is disabled. Undefined: it is gone, or nothing can be signed. */
   test(endpointId: string): Promise<SentOutcome | undefined>;
+  /** Resolves when every change of an endpoint that was committed before is in force, after a second at the latest. */
+  inForce(): Promise<void>;
   /** Throws RelayError 422 `replay_too_large`. */
   replay(request: {
     serviceAccountId: string;

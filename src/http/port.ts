@@ -4,8 +4,10 @@ import type { EventFeed } from '../delivery/port.ts';
 import type { Usage } from '../domain/budget.ts';
 import type { EventTypeCatalogue, EventTypeRule } from '../domain/event-type.ts';
 import type { Condition, TopicSpec } from '../domain/topic.ts';
-import type { BotView, ImportBotBody, InterestState } from '../protocol/rest.ts';
+import type { Door } from '../domain/visitor.ts';
+import type { AccessMode, BotView, ImportBotBody, InterestState } from '../protocol/rest.ts';
 import type { Clock } from '../runtime/clock.ts';
+import type { HttpAccounts, HttpAuthorizations } from './port-accounts.ts';
 import type { AttemptStore, EndpointStore, HttpWebhooks } from './port-webhooks.ts';
 
 export interface BotRow {
@@ -18,6 +20,8 @@ export interface BotRow {
   readonly state: 'ok' | 'reauth_required';
   readonly scopes: readonly string[];
   readonly tokenExpiresAt: number | null;
+  /** Whether its token can be renewed without its user; left out: not known. */
+  readonly refreshable: boolean;
 }
 
 export interface ServiceRow {
@@ -25,6 +29,9 @@ export interface ServiceRow {
   readonly name: string;
   readonly clientId: string;
   readonly enabled: boolean;
+  readonly accessMode: AccessMode;
+  /** Those that it may use while `restricted`. */
+  readonly botAccountIds: readonly string[];
   readonly createdAt: number;
   readonly lastSeenAt: number | null;
 }
@@ -50,6 +57,8 @@ export interface InterestRow {
   readonly webhookUrl: string | null;
   /** Null for websocket. */
   readonly endpointId: string | null;
+  /** Whether its service may use the bot at present. If not it is suspended: nothing is delivered for it. */
+  readonly allowed: boolean;
   readonly createdAt: number;
   readonly topic: Pick<
     TopicRow,
@@ -77,13 +86,13 @@ export interface HttpStore {
     get(id: string): Promise<BotRow | undefined>;
   };
   readonly services: {
+    /** With the access that new ones get (SERVICE_BOT_DEFAULT). */
     create(name: string): Promise<{ service: ServiceRow; clientSecret: string }>;
     list(): Promise<ServiceRow[]>;
     regenerate(
       clientId: string,
       graceSeconds: number,
     ): Promise<{ clientSecret: string; previousValidUntil: number | null } | undefined>;
-    setEnabled(clientId: string, enabled: boolean): Promise<ServiceRow | undefined>;
     remove(clientId: string): Promise<unknown>;
     authenticate(
       clientId: string,
@@ -128,6 +137,16 @@ export interface BotStatus {
   readonly usage: { readonly subscriptions: Usage; readonly cost: Usage } | null;
 }
 
+/** What asking the platform gave. */
+export interface UpstreamCheck {
+  /** Null: it answered; else why not, for people. */
+  readonly unreachable: string | null;
+  /** Our clock minus the platform's, as its answer was dated, milliseconds; null when unknown. Good to a second. */
+  readonly clockAheadMs: number | null;
+  /** Bot id to what its token is worth. */
+  readonly tokens: ReadonlyMap<string, 'ok' | 'reauth_required' | 'unreadable' | 'unknown'>;
+}
+
 export interface ReadinessCheck {
   readonly name: string;
   /** May reject or hang: both count as not ready. */
@@ -143,6 +162,10 @@ export interface HttpLog {
 
 export interface HttpDeps {
   readonly adminKey: string;
+  /** Of the relay, as package.json has it. */
+  readonly version: string;
+  /** Who may come in, and how often they may be wrong. */
+  readonly door: Door;
   readonly clock: Clock;
   readonly log: HttpLog;
   readonly store: HttpStore;
@@ -154,12 +177,18 @@ export interface HttpDeps {
   readonly audience: { reload(serviceAccountIds: readonly string[]): Promise<void> };
   readonly catalogue: EventTypeCatalogue;
   readonly eventTypes: readonly EventTypeRule[];
-  readonly upstream: { botStatus(botId: string): BotStatus };
+  readonly upstream: {
+    botStatus(botId: string): BotStatus;
+    /** Asks the platform now, within a few seconds. Never rejects. */
+    check(botIds: readonly string[]): Promise<UpstreamCheck>;
+  };
   /**
    * Validates the token upstream and stores it sealed. Throws RelayError: 422 token_invalid, wrong_client or
    * missing_scopes; 409 name_taken; 503 twitch_unreachable.
    */
   importBot(body: ImportBotBody): Promise<BotRow>;
+  readonly accounts: HttpAccounts;
+  readonly authorizations: HttpAuthorizations;
   /** Undefined: no such user. Throws RelayError 503 twitch_unreachable. */
   lookupUser(botId: string, login: string): Promise<{ id: string; login: string } | undefined>;
   readonly consumerActions: {
@@ -175,7 +204,7 @@ export interface HttpDeps {
   newWebhookSecret(): string;
   /** Beside each bot's upstream: database, migrations, log. */
   readonly readiness: readonly ReadinessCheck[];
-  readonly metrics: { render(): Promise<{ contentType: string; body: string }> };
+  readonly metrics: { render(accept?: string): Promise<{ contentType: string; body: string }> };
   /** Aborts when the daemon is stopping: whoever waits is answered at once. */
   readonly stopping: AbortSignal;
 }

@@ -1,251 +1,232 @@
-// Every metric of the daemon, in one place, on a registry of its own. No label is unbounded: bots are few and the
-// operator's own; services and consumers, which may be many, are only ever summed or maximised.
+// Every metric of the daemon, in one place, on registries of its own. No label is unbounded: its values are a closed set
+// (anything else is `other`), or bots, which are few and the operator's own; services, consumers and endpoints, which may
+// be many, are only ever summed or maximised.
+import { Registry as PromRegistry } from 'prom-client';
+import type { OpenMetricsContentType, PrometheusContentType } from 'prom-client';
+import { closeCodes } from '../protocol/close-codes.ts';
+import { gapCauses } from '../protocol/event.ts';
+import { registerGauges, type GaugeSources } from './gauges.ts';
 import {
-  Counter,
-  Gauge,
-  Histogram,
-  Registry as PromRegistry,
-  type OpenMetricsContentType,
-} from 'prom-client';
+  crossTally,
+  histogram,
+  labelledTally,
+  tally,
+  WeightedHistogram,
+  type Registries,
+} from './instruments.ts';
 
-type Registry = PromRegistry<OpenMetricsContentType>;
-
-const prefix = 'relay_';
-
-/** Read when somebody looks. Whatever is missing is not shown. */
-export interface GaugeSources {
-  readonly bots?: () => readonly BotGauges[];
-  readonly log?: () => { readonly head: number; readonly floors: Readonly<Record<string, number>> };
-  /** What became of notifications since the start, and how many wait for their commit. */
-  readonly ingest?: () => IngestCounts | undefined;
-  /** Events that retention has removed since the start, by class. */
-  readonly removed?: () => Readonly<Record<string, number>>;
-  readonly connections?: () => Readonly<Record<string, number>>;
-  /** Of the open consumer that is furthest behind. */
-  readonly maxConsumerLag?: () => number;
-  readonly webhooks?: () => WebhookGauges | undefined;
-}
-
-export interface IngestCounts {
-  readonly pending: number;
-  readonly duplicatesTotal: number;
-  readonly unwantedTotal: number;
-  readonly droppedTotal: number;
-  readonly refusedTotal: number;
-}
-
-export interface WebhookGauges {
-  /** Endpoints that are worked on, by state; a disabled one is not. */
-  readonly endpoints: Readonly<Record<string, number>>;
-  readonly inFlight: number;
-  /** Of the endpoint that is furthest behind. */
-  readonly maxBehind: number;
-}
-
-export interface BotGauges {
-  readonly bot: string;
-  readonly sessions: number;
-  readonly lastFrameAgeS: number | null;
-  readonly subscriptions: number;
-  readonly cost: number;
-}
+export type { BotGauges, GaugeSources, IngestCounts, ProcessGauges, WebhookGauges } from './gauges.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /** Counters to be counted up by business events, gauges that ask `sources` when they are read. */
 export function createMetrics(sources: GaugeSources = {}) {
-  const registry: Registry = new PromRegistry();
-  registry.setContentType(PromRegistry.OPENMETRICS_CONTENT_TYPE);
+  const open = new PromRegistry<OpenMetricsContentType>();
+  open.setContentType(PromRegistry.OPENMETRICS_CONTENT_TYPE);
+  const plain = new PromRegistry<PrometheusContentType>();
+  const registries: Registries = [open, plain];
+  registerGauges(registries, sources);
+  const delivery = deliveryMetrics(registries);
   return {
-    registry,
-    async render(): Promise<{ contentType: string; body: string }> {
-      return { contentType: registry.contentType, body: await registry.metrics() };
+    /** In the format that the reader asks for by its `Accept`: OpenMetrics, unless it wants plain text only. */
+    async render(accept?: string): Promise<{ contentType: string; body: string }> {
+      const registry = wantsOpenMetrics(accept) ? open : plain;
+      const body = delivery.deliverySeconds.text() + (await registry.metrics());
+      return { contentType: registry.contentType, body };
     },
-    ...upstreamCounters(registry),
-    ...logMetrics(registry),
-    ...deliveryMetrics(registry),
-    ...webhookMetrics(registry),
-    ...gauges(registry, sources),
+    ...upstreamCounters(registries),
+    ...logMetrics(registries),
+    ...delivery,
+    ...accountMetrics(registries),
+    ...webhookMetrics(registries),
   };
 }
 
-const counter = <T extends string>(registry: Registry, name: string, help: string, labelNames: T[] = []) =>
-  new Counter({ name: `${prefix}${name}`, help, labelNames, registers: [registry] });
+/** OpenMetrics is what there is unless the text format is named and OpenMetrics is not. */
+function wantsOpenMetrics(accept: string | undefined): boolean {
+  if (accept === undefined) return true;
+  return /application\/openmetrics-text/i.test(accept) || !/text\/(plain|\*)/i.test(accept);
+}
 
-const histogram = <T extends string>(
-  registry: Registry,
-  name: string,
-  help: string,
-  buckets: number[],
-  labelNames: T[] = [],
-) => new Histogram({ name: `${prefix}${name}`, help, buckets, labelNames, registers: [registry] });
+/** Why a socket to the platform was replaced. */
+const reconnectCauses = [
+  'requested',
+  'closed',
+  'silence',
+  'connect_failed',
+  'handshake_timeout',
+  'welcome_timeout',
+  'handover_failed',
+];
+const topicStates = ['active', 'pending', 'rejected', 'revoked', 'degraded'];
 
-function upstreamCounters(registry: Registry) {
+function upstreamCounters(registries: Registries) {
+  const labelled = (name: string, help: string, label: string, values: Iterable<string>) =>
+    labelledTally(registries, { name, help }, label, values);
   return {
-    reconnects: counter(registry, 'upstream_reconnects_total', 'New upstream sockets, by cause', ['cause']),
-    gaps: counter(registry, 'gaps_total', 'Declared windows of possible loss, by cause', ['cause']),
-    notifications: counter(registry, 'notifications_total', 'Notifications received, by type', ['type']),
-    malformed: counter(registry, 'upstream_malformed_frames_total', 'Upstream frames that could not be read'),
-    verdicts: counter(registry, 'topic_verdicts_total', 'What became of subscriptions, by state', ['state']),
+    reconnects: labelled(
+      'upstream_reconnects_total',
+      'New upstream sockets, by cause',
+      'cause',
+      reconnectCauses,
+    ),
+    gaps: labelled('gaps_total', 'Declared windows of possible loss, by cause', 'cause', gapCauses),
+    /** The catalogue's types are made known by who has the catalogue. */
+    notifications: labelled('notifications_total', 'Notifications received, by type', 'type', []),
+    malformed: tally(registries, {
+      name: 'upstream_malformed_frames_total',
+      help: 'Upstream frames that could not be read',
+    }),
+    verdicts: labelled(
+      'topic_verdicts_total',
+      'What became of subscriptions, by state',
+      'state',
+      topicStates,
+    ),
   };
 }
 
-function logMetrics(registry: Registry) {
+function logMetrics(registries: Registries) {
   return {
     appendBatch: histogram(
-      registry,
-      'log_append_batch_events',
-      'Events per commit',
+      registries,
+      { name: 'log_append_batch_events', help: 'Events per commit' },
       [1, 4, 16, 64, 256, 1024],
     ),
     appendSeconds: histogram(
-      registry,
-      'log_append_seconds',
-      'Duration of a commit',
+      registries,
+      { name: 'log_append_seconds', help: 'Duration of a commit' },
       [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
     ),
-    appendFailures: counter(registry, 'log_append_failures_total', 'Commits that failed and are tried again'),
+    appendFailures: tally(registries, {
+      name: 'log_append_failures_total',
+      help: 'Times that the log became unwritable; what could not be written is tried again',
+    }),
   };
 }
 
-function deliveryMetrics(registry: Registry) {
+/** Of RFC 6455 §7.4.1: what a peer may send, or a library reports. */
+const protocolCloseCodes = [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013];
+
+/** `webhook_again`: a repetition, whose age says more about the receiver, or about a replay, than about the relay. */
+export const deliveryPaths = ['plain', 'relay.v1', 'webhook', 'webhook_again'] as const;
+export type DeliveryPath = (typeof deliveryPaths)[number];
+
+function deliveryMetrics(registries: Registries) {
+  const own = Object.values(closeCodes).map(({ code }) => code);
+  const codes = new Set([...protocolCloseCodes, ...own].map(String));
   return {
-    eventsSent: counter(registry, 'events_sent_total', 'Events handed to consumers', ['protocol']),
-    closes: counter(registry, 'connection_closes_total', 'Closed consumer sockets, by code', ['code']),
-    refusedLogins: counter(registry, 'refused_logins_total', 'Log-ins that were refused'),
+    eventsSent: labelledTally(
+      registries,
+      { name: 'events_sent_total', help: 'Events handed to consumers' },
+      'protocol',
+      ['plain', 'relay.v1'],
+    ),
+    closes: labelledTally(
+      registries,
+      { name: 'connection_closes_total', help: 'Closed consumer sockets, by code' },
+      'code',
+      codes,
+    ),
+    refusedLogins: tally(registries, { name: 'refused_logins_total', help: 'Log-ins that were refused' }),
+    deliverySeconds: new WeightedHistogram(
+      {
+        name: 'delivery_seconds',
+        help: "From the platform's timestamp to the write to a consumer, or to a receiver's success",
+      },
+      'path',
+      deliveryPaths,
+      [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800],
+    ),
   };
 }
 
-function webhookMetrics(registry: Registry) {
+const authorizationKinds = ['browser', 'device', 'broadcaster', 'import'] as const;
+const authorizationOutcomes = ['started', 'completed', 'denied', 'failed', 'expired'] as const;
+
+function accountMetrics(registries: Registries) {
   return {
-    attempts: counter(registry, 'webhook_attempts_total', 'Webhook requests that ended, by outcome', [
+    authorizations: crossTally(
+      registries,
+      { name: 'authorizations_total', help: 'Ways in which bots are added, by kind and outcome' },
+      ['kind', 'outcome'],
+      [authorizationKinds, authorizationOutcomes],
+    ),
+    reauths: tally(registries, { name: 'bot_reauth_total', help: 'Grants that were found to be gone' }),
+    failedLogins: labelledTally(
+      registries,
+      { name: 'failed_logins_total', help: 'Log-ins with a wrong key, secret or token, by kind' },
+      'kind',
+      ['admin', 'service', 'token', 'nobody'],
+    ),
+    loginLocks: tally(registries, {
+      name: 'login_locks_total',
+      help: 'Times that an address or an account had failed too often',
+    }),
+    loginsHeldBack: tally(registries, {
+      name: 'logins_held_back_total',
+      help: 'Log-ins refused without a look, while locked',
+    }),
+    turnedAway: tally(registries, {
+      name: 'addresses_turned_away_total',
+      help: 'Addresses that are not on the allow list',
+    }),
+  };
+}
+
+/** As docs/webhooks.md lists them. */
+const attemptOutcomes = [
+  'success',
+  'redirect',
+  'gone',
+  'rate_limited',
+  'client_error',
+  'unavailable',
+  'server_error',
+  'timeout',
+  'connect_timeout',
+  'connection_refused',
+  'connection_reset',
+  'dns_failed',
+  'tls_failed',
+  'egress_refused',
+  'protocol_error',
+  'ours',
+  'aborted',
+];
+const endpointStates = ['healthy', 'open', 'disabled'];
+const deliveryEnds = ['delivered', 'failed', 'expired'];
+
+function webhookMetrics(registries: Registries) {
+  const labelled = (name: string, help: string, label: string, values: Iterable<string>) =>
+    labelledTally(registries, { name, help }, label, values);
+  return {
+    attempts: labelled(
+      'webhook_attempts_total',
+      'Webhook requests that ended, by outcome',
       'outcome',
-    ]),
+      attemptOutcomes,
+    ),
     attemptSeconds: histogram(
-      registry,
-      'webhook_attempt_seconds',
-      'Duration of a webhook request',
+      registries,
+      { name: 'webhook_attempt_seconds', help: 'Duration of a webhook request' },
       [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15],
     ),
-    deliveriesEnded: counter(registry, 'webhook_deliveries_ended_total', 'Deliveries that ended, by state', [
+    deliveriesEnded: labelled(
+      'webhook_deliveries_ended_total',
+      'Deliveries that ended, by state',
       'state',
-    ]),
-    endpointChanges: counter(
-      registry,
+      deliveryEnds,
+    ),
+    endpointChanges: labelled(
       'webhook_endpoint_changes_total',
       'Endpoints that changed state, by state',
-      ['state'],
-    ),
-    historyDropped: counter(
-      registry,
-      'webhook_history_dropped_total',
-      'Attempts that could not be written to the history',
-    ),
-  };
-}
-
-function gauges(registry: Registry, sources: GaugeSources) {
-  const gauge = (name: string, help: string, labelNames: string[], collect: (gauge: Gauge) => void) =>
-    new Gauge({
-      name: `${prefix}${name}`,
-      help,
-      labelNames,
-      registers: [registry],
-      collect() {
-        this.reset();
-        collect(this);
-      },
-    });
-  const ofBots = (name: string, help: string, read: (bot: BotGauges) => number | null) =>
-    gauge(name, help, ['bot'], (own) => {
-      for (const bot of sources.bots?.() ?? []) {
-        const value = read(bot);
-        if (value !== null) own.set({ bot: bot.bot }, value);
-      }
-    });
-  const scalar = (name: string, help: string, read: (() => number) | undefined) =>
-    gauge(name, help, [], (own) => {
-      if (read) own.set(read());
-    });
-  const labelled = (
-    name: string,
-    help: string,
-    label: string,
-    read: () => Readonly<Record<string, number>> | undefined,
-  ) =>
-    gauge(name, help, [label], (own) => {
-      for (const [key, value] of Object.entries(read() ?? {})) own.set({ [label]: key }, value);
-    });
-  const { log } = sources;
-  const ingest = () => sources.ingest?.();
-  /** A counter that somebody else keeps. */
-  const total = (name: string, help: string, read: (counts: IngestCounts) => number) =>
-    new Counter({
-      name: `${prefix}${name}`,
-      help,
-      registers: [registry],
-      collect() {
-        const counts = ingest();
-        this.reset();
-        this.inc(counts ? read(counts) : 0);
-      },
-    });
-  return {
-    sessions: ofBots('upstream_sessions', 'Live upstream sockets', (bot) => bot.sessions),
-    frameAge: ofBots('upstream_last_frame_age_seconds', 'Since the last frame', (bot) => bot.lastFrameAgeS),
-    subscriptions: ofBots('upstream_subscriptions', 'Confirmed subscriptions', (bot) => bot.subscriptions),
-    cost: ofBots('upstream_cost', 'Cost in use', (bot) => bot.cost),
-    head: scalar('log_head', 'Highest committed position', log && (() => log().head)),
-    floors: labelled('log_floor', 'Removed up to here', 'class', () => log?.().floors),
-    pending: scalar(
-      'ingest_pending_events',
-      'Notifications waiting for their commit',
-      () => ingest()?.pending ?? 0,
-    ),
-    duplicates: total(
-      'notifications_duplicate_total',
-      'Notifications seen before',
-      (counts) => counts.duplicatesTotal,
-    ),
-    unwanted: total(
-      'notifications_unwanted_total',
-      'Notifications that no interest asks for',
-      (counts) => counts.unwantedTotal,
-    ),
-    dropped: total(
-      'notifications_dropped_total',
-      'Notifications dropped while the database was away; a gap says so',
-      (counts) => counts.droppedTotal,
-    ),
-    refused: total(
-      'notifications_refused_total',
-      'Notifications the database never takes',
-      (counts) => counts.refusedTotal,
-    ),
-    removed: labelled('log_removed_events', 'Events removed by retention since the start', 'class', () =>
-      sources.removed?.(),
-    ),
-    connections: labelled('connections', 'Open sockets', 'protocol', () => sources.connections?.()),
-    lag: scalar(
-      'consumer_lag_max_events',
-      'Events the slowest open consumer is behind',
-      sources.maxConsumerLag,
-    ),
-    endpoints: labelled(
-      'webhook_endpoints',
-      'Webhook endpoints that are worked on, by state',
       'state',
-      () => sources.webhooks?.()?.endpoints,
+      endpointStates,
     ),
-    inFlight: scalar(
-      'webhook_requests_in_flight',
-      'Webhook requests under way',
-      () => sources.webhooks?.()?.inFlight ?? 0,
-    ),
-    endpointLag: scalar(
-      'webhook_lag_max_events',
-      'Events the slowest webhook endpoint is behind',
-      () => sources.webhooks?.()?.maxBehind ?? 0,
-    ),
+    historyDropped: tally(registries, {
+      name: 'webhook_history_dropped_total',
+      help: 'Attempts that could not be written to the history',
+    }),
   };
 }

@@ -5,15 +5,15 @@ import { z } from 'zod';
 export const relayEvent = z.looseObject({
   id: z.string().describe("The platform's message id, or a relay id for relay.* events. Dedupe on it."),
   cursor: z.string().describe('Position in the log, opaque.'),
-  provider: z.enum(['twitch', 'relay']),
+  provider: z.enum(['twitch', 'relay']).describe("relay: one of the relay's own, type relay.*"),
   type: z.string(),
   version: z.string(),
   event_timestamp: z.string().describe("The platform's timestamp as sent, nanoseconds kept."),
   received_at: z.string().describe('When the relay read it, RFC 3339.'),
   bot_account_id: z.string().nullable(),
   topic_id: z.string().nullable(),
-  subscription: z.unknown(),
-  event: z.unknown(),
+  subscription: z.unknown().describe('As the platform sent it; null for relay.* events.'),
+  event: z.unknown().describe('As the platform sent it, or what the relay has to say.'),
 });
 export type RelayEvent = z.infer<typeof relayEvent>;
 
@@ -41,8 +41,8 @@ export const gapEvent = z.looseObject({
   cause: z.enum(gapCauses),
   bot_account_id: z.string().nullable(),
   topic_ids: z.array(z.string()),
-  from: z.string(),
-  to: z.string(),
+  from: z.string().describe('Nothing before it is missing. RFC 3339.'),
+  to: z.string().describe('Nothing from it on is missing. RFC 3339.'),
   consumer: z
     .string()
     .optional()
@@ -59,9 +59,9 @@ export type GapEvent = z.infer<typeof gapEvent>;
 /** The `event` member of `relay.interest.active | rejected | revoked | degraded`. */
 export const interestEvent = z.looseObject({
   interest_id: z.string(),
-  reason: z.string().nullable(),
-  code: z.string().nullable(),
-  retry_at: z.string().optional(),
+  reason: z.string().nullable().describe('For people.'),
+  code: z.string().nullable().describe('The same for programs.'),
+  retry_at: z.string().optional().describe('When the relay asks Twitch again.'),
 });
 export type InterestEvent = z.infer<typeof interestEvent>;
 
@@ -74,3 +74,12 @@ export const endpointEvent = z.looseObject({
   retry_at: z.string().optional().describe('When the next probe is due.'),
 });
 export type EndpointEvent = z.infer<typeof endpointEvent>;
+
+/** The `event` member of `relay.bot.reauth_required`: until then the bot's topics are not covered. */
+export const reauthEvent = z.looseObject({
+  bot_account_id: z.string(),
+  name: z.string().describe("The bot's."),
+  topic_ids: z.array(z.string()).describe('What is not covered.'),
+  reason: z.string(),
+});
+export type ReauthEvent = z.infer<typeof reauthEvent>;

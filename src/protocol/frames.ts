@@ -10,14 +10,14 @@ export const bearerProtocolPrefix = 'bearer.';
 export const helloFrame = z.looseObject({
   type: z.literal('hello'),
   protocol: z.literal(subprotocol),
-  session_id: z.string(),
-  consumer: z.string(),
+  session_id: z.string().describe('Names this connection in the log of the relay.'),
+  consumer: z.string().describe('Who the connection is, as the query named it.'),
   position: z.string().describe('Everything up to this cursor is acknowledged.'),
-  head: z.string(),
+  head: z.string().describe('The end of the log.'),
   floor: z.string().describe('The oldest cursor from which nothing has been removed.'),
   resumed: z.boolean().describe('False for a consumer that the relay meets for the first time.'),
-  heartbeat_ms: z.number(),
-  max_in_flight: z.number(),
+  heartbeat_ms: z.number().describe('After so long without an event comes a heartbeat.'),
+  max_in_flight: z.number().describe('So many events are sent ahead of the acknowledgements, at most.'),
 });
 
 export const eventFrame = z.looseObject({
@@ -35,27 +35,30 @@ export const eventFrame = z.looseObject({
 export const eventFrameText = (cursor: string, attempt: number, eventJson: string): string =>
   `{"type":"event","cursor":"${cursor}","attempt":${attempt},"event":${eventJson}}`;
 
-export const heartbeatFrame = z.looseObject({ type: z.literal('heartbeat'), head: z.string() });
+export const heartbeatFrame = z.looseObject({
+  type: z.literal('heartbeat'),
+  head: z.string().describe('The end of the log.'),
+});
 
 export const lagFrame = z.looseObject({
   type: z.literal('lag'),
-  behind_events: z.number(),
-  behind_ms: z.number(),
+  behind_events: z.number().describe('How many events are still to be read.'),
+  behind_ms: z.number().describe('How old the oldest of them is.'),
   floor_in_ms: z.number().describe('Until the oldest unread event is removed.'),
 });
 
 export const reconnectFrame = z.looseObject({
   type: z.literal('reconnect'),
-  in_ms: z.number(),
+  in_ms: z.number().describe('Come back after so long; the socket closes with 1012.'),
   reason: z.string(),
 });
 
 export const errorFrame = z.looseObject({
   type: z.literal('error'),
-  code: z.string(),
-  message: z.string(),
-  reconnect: z.boolean(),
-  retry_after_ms: z.number().optional(),
+  code: z.string().describe('For programs.'),
+  message: z.string().describe('For people.'),
+  reconnect: z.boolean().describe('Whether coming back may help.'),
+  retry_after_ms: z.number().optional().describe('Not before so long.'),
 });
 
 export const serverFrame = z.discriminatedUnion('type', [
@@ -71,7 +74,10 @@ export type HelloFrame = z.infer<typeof helloFrame>;
 export type EventFrame = z.infer<typeof eventFrame>;
 
 /** Everything up to `cursor` is done. Idempotent; late or repeated acks are harmless. */
-export const ackFrame = z.looseObject({ type: z.literal('ack'), cursor: z.string().max(200) });
+export const ackFrame = z.looseObject({
+  type: z.literal('ack'),
+  cursor: z.string().max(200).describe('Everything up to it is done.'),
+});
 /** What a client may send. A frame that is no JSON object with a string `type` is malformed (4400). */
 export const clientFrame = z.looseObject({ type: z.string().max(64) });
 export type AckFrame = z.infer<typeof ackFrame>;
@@ -88,16 +94,28 @@ export const connectQuery = z.object({
   consumer: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,64}$/, 'expected 1 to 64 of A-Z a-z 0-9 . _ -')
-    .default(connectLimits.consumerDefault),
-  after: z.string().max(200).optional(),
-  ack: z.enum(['cumulative', 'auto']).default('cumulative'),
+    .default(connectLimits.consumerDefault)
+    .describe('Who reads: a name that keeps its position.'),
+  after: z
+    .string()
+    .max(200)
+    .optional()
+    .describe('Cursor to start behind; without it a consumer goes on where it stood.'),
+  ack: z
+    .enum(['cumulative', 'auto'])
+    .default('cumulative')
+    .describe('auto: what was sent counts as acknowledged.'),
   max_in_flight: z.coerce
     .number()
     .int()
     .min(1)
     .max(connectLimits.maxInFlightMax)
-    .default(connectLimits.maxInFlightDefault),
-  on_expired: z.enum(['reject', 'earliest', 'live']).default('reject'),
+    .default(connectLimits.maxInFlightDefault)
+    .describe('How many events may be sent ahead of the acknowledgements.'),
+  on_expired: z
+    .enum(['reject', 'earliest', 'live'])
+    .default('reject')
+    .describe('What to do when events behind the position are gone.'),
   types: z
     .string()
     .max(4000)

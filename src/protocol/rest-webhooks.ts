@@ -20,9 +20,11 @@ export const endpointView = z.looseObject({
   failing_since: z.string().nullable().describe('The first failure since the last success.'),
   next_probe_at: z.string().nullable(),
   retry_profile: z.enum(['durable', 'realtime']),
-  order: z.enum(['broadcaster', 'none']),
-  max_age_seconds: z.number().nullable(),
-  concurrency: z.number(),
+  order: z
+    .enum(['broadcaster', 'none'])
+    .describe("broadcaster: a broadcaster's events one after the other, in their order."),
+  max_age_seconds: z.number().nullable().describe('An older event is not sent any more; null: no limit.'),
+  concurrency: z.number().describe('Requests under way at once, at most.'),
   position: z.string().describe('Everything up to this cursor is delivered, or waits to be sent again.'),
   head: z.string(),
   behind_events: z
@@ -93,15 +95,24 @@ export const attemptView = attemptOutcome.extend({
 export type AttemptView = z.infer<typeof attemptView>;
 
 export const attemptsQuery = z.object({
-  endpoint: uuid.optional(),
-  state: z.enum(deliveryStates, 'expected "delivered", "retrying", "failed" or "expired"').optional(),
-  event: z.string().min(1, 'expected the id of an event').max(200, 'expected the id of an event').optional(),
+  endpoint: uuid.optional().describe('Only attempts to this endpoint.'),
+  state: z
+    .enum(deliveryStates, 'expected "delivered", "retrying", "failed" or "expired"')
+    .optional()
+    .describe('`retrying`: only what is still owed, each with its latest attempt.'),
+  event: z
+    .string()
+    .min(1, 'expected the id of an event')
+    .max(200, 'expected the id of an event')
+    .optional()
+    .describe('Only attempts to deliver the event with this id.'),
   run: uuid.optional().describe('Only attempts of this replay.'),
-  limit: pageLimit,
+  limit: pageLimit.describe('How many there are to be on a page.'),
   after: z
     .string()
     .regex(/^[1-9]\d{0,14}$/, "expected an attempt's id")
-    .optional(),
+    .optional()
+    .describe('The id of the last attempt that is known: what is older follows.'),
 });
 /** As the client asks for it. */
 export type AttemptsQuery = {
@@ -140,11 +151,12 @@ export const replayBody = z
       .array(z.string('expected the id of an event').min(1, eventIds).max(200, eventIds), eventIds)
       .min(1, eventIds)
       .max(1000, eventIds)
-      .optional(),
-    from_cursor: cursor.optional(),
-    to_cursor: cursor.optional(),
-    from: time.optional(),
-    to: time.optional(),
+      .optional()
+      .describe('Exactly one of these ids, a range of cursors and a range of times is given.'),
+    from_cursor: cursor.optional().describe('What lies behind it.'),
+    to_cursor: cursor.optional().describe('Up to and including it.'),
+    from: time.optional().describe('Received at or after it.'),
+    to: time.optional().describe('Received before it.'),
     dry_run: z.boolean('expected true or false').default(false).describe('Counts, and sends nothing.'),
   })
   .superRefine((body, context) => {
@@ -164,7 +176,7 @@ export const replayBody = z
 export type ReplayBody = z.input<typeof replayBody>;
 export const replayView = z.object({
   run: z.string().nullable().describe('Names the replay in the history; null when nothing was added.'),
-  events: z.number(),
+  events: z.number().describe('How many events it concerns.'),
   dry_run: z.boolean(),
 });
 export type ReplayView = z.infer<typeof replayView>;

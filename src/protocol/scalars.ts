@@ -7,9 +7,17 @@ export const uuid = z.uuid('expected a UUID');
 export const numberText = (form: RegExp, min: number, max: number, expected: string) =>
   z.string().regex(form, expected).transform(Number).pipe(z.number().min(min, expected).max(max, expected));
 
+/** The same for whole numbers. */
+export const wholeText = (form: RegExp, min: number, max: number, expected: string) =>
+  z
+    .string()
+    .regex(form, expected)
+    .transform(Number)
+    .pipe(z.int(expected).min(min, expected).max(max, expected));
+
 /** How long an old secret may go on working: a week, in seconds. */
 const maxGraceSeconds = 604_800;
-export const graceText = numberText(
+export const graceText = wholeText(
   /^\d{1,6}$/,
   0,
   maxGraceSeconds,

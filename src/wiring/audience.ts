@@ -79,4 +79,4 @@ export function followStore({ store, audience, upstream, clock, log }: Followed)
 }
 
 const affectsWishes = (what: string): boolean =>
-  what === 'enabled' || what === 'disabled' || what === 'removed';
+  what === 'enabled' || what === 'disabled' || what === 'access' || what === 'removed';

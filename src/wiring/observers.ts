@@ -1,16 +1,21 @@
 // Who is told what: upstream, ingest and gateway report here, and it becomes a counter and a line of the log.
+import { budgetLimits, subscriptionLimit } from '../domain/budget.ts';
+import type { EventFeed, ReadResult } from '../delivery/port.ts';
 import type { GatewayHandle, GatewayObserver } from '../delivery/gateway/index.ts';
-import type { WebhookObserver, WebhooksHandle } from '../delivery/webhooks/ports.ts';
+import type { Sender, WebhookObserver, WebhooksHandle } from '../delivery/webhooks/ports.ts';
+import type { DoorObserver } from '../door/index.ts';
 import type { Ingest, IngestObserver } from '../ingest/ingest.ts';
 import type { LogReader } from '../log/port.ts';
 import type { Retention } from '../log/retention.ts';
 import type { BusinessEvents } from '../observability/business-events.ts';
 import type { Logger } from '../observability/logger.ts';
-import type { GaugeSources } from '../observability/metrics.ts';
+import type { DeliveryPath, GaugeSources } from '../observability/metrics.ts';
+import { processReadings } from '../observability/process-readings.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { UpstreamObserver } from '../upstream/observer.ts';
 import type { UpstreamSink } from '../upstream/port.ts';
 import type { TwitchUpstream } from '../upstream/twitch/twitch-upstream.ts';
+import { packageVersion } from './version.ts';
 
 /** The running parts that gauges look at; filled in as they come up. */
 export interface Live {
@@ -30,7 +35,11 @@ export const gaugeSources = (live: Live, clock: Clock): GaugeSources => ({
       lastFrameAgeS: status.lastFrameAt === null ? null : (clock.now() - status.lastFrameAt) / 1000,
       subscriptions: status.confirmed,
       cost: status.cost,
+      healthy: status.healthy,
     })),
+  limits: { subscriptions: subscriptionLimit, cost: budgetLimits.cost },
+  process: processReadings,
+  version: packageVersion(),
   log: () => ({ head: live.reader?.head() ?? 0, floors: live.reader?.floors() ?? {} }),
   ingest: () => live.ingest?.stats(),
   removed: () => live.retention?.counts.removed ?? {},
@@ -102,15 +111,70 @@ export function upstreamObserver(told: BusinessEvents, log: Logger): UpstreamObs
     reauthRequired: ({ botId }) => told.reauthRequired(botId),
     passFailed: ({ botId, error }) =>
       log.warn({ bot: botId, err: error }, 'reconciling failed and is tried again'),
+    authorizationStarted: ({ id, kind }) => told.authorization(kind, 'started', { id }),
+    authorizationEnded: ({ id, kind, state, code, botId }) =>
+      told.authorization(kind, state, { id, code, bot: botId }),
+    botRemoval: ({ botId, step, done }) => {
+      if (done) log.info({ bot: botId, step }, 'a bot is being taken out');
+      else log.warn({ bot: botId, step }, 'a bot cannot be taken out yet; tried again');
+    },
   };
 }
+
+export const doorObserver = (told: BusinessEvents): DoorObserver => ({
+  refused: (code) => {
+    if (code === 'too_many_failed_logins') told.loginHeldBack();
+  },
+  failedLogin: (kind) => told.loginFailed(kind),
+  turnedAway: (address) => told.turnedAway(address),
+  limited: ({ address, fence, clientId, retryAfterMs }) =>
+    told.loginsLimited({ address, fence, clientId, retryInMs: retryAfterMs }),
+});
 
 /** The sink that upstream fills, with every notification counted by its type on the way. */
 export const countingSink = (ingest: Ingest, told: BusinessEvents): UpstreamSink => ({
   notification(notification) {
     told.notificationReceived(notification.type);
-    ingest.notification(notification);
+    return ingest.notification(notification);
   },
   declare: (draft) => ingest.declare(draft),
   durableUntil: (botAccountId, at) => ingest.durableUntil(botAccountId, at),
+});
+
+/**
+ * The feed as sockets read it, with the age of what they take: from the platform's timestamp to the read that the write
+ * follows at once. Only what comes out of memory counts; who reads history out of the database is catching up, and its
+ * age says nothing about the relay. One number per read: the oldest event's, for all of them.
+ */
+export const measuredFeed = (feed: EventFeed, clock: Clock, told: BusinessEvents): EventFeed => ({
+  ...feed,
+  batch(after, filter, limit, encoding) {
+    const batch = feed.batch(after, filter, limit, encoding);
+    if (!(batch instanceof Promise)) tellAge(encoding, batch, clock, told);
+    return batch;
+  },
+});
+
+function tellAge(path: DeliveryPath, { records }: ReadResult, clock: Clock, told: BusinessEvents): void {
+  const [oldest] = records;
+  if (!oldest) return;
+  const sentAt = Date.parse(oldest.eventTimestamp);
+  if (!Number.isNaN(sentAt)) told.delivered(path, clock.now() - sentAt, records.length);
+}
+
+/** In the body that the sender is given, whose members have a fixed order; far from the platform's own part. */
+const timestampInBody = /^.{0,400}?"event_timestamp":"([^"]{1,40})"/s;
+
+/** The sender, with the age of each event whose receiver took it: up to its answer. */
+export const measuredSender = (sender: Sender, clock: Clock, told: BusinessEvents): Sender => ({
+  async send(request, signal) {
+    const outcome = await sender.send(request, signal);
+    if (outcome.kind === 'success') {
+      const sentAt = Date.parse(timestampInBody.exec(request.body)?.[1] ?? '');
+      const path = request.attempt > 1 ? 'webhook_again' : 'webhook';
+      if (!Number.isNaN(sentAt)) told.delivered(path, clock.now() - sentAt, 1);
+    }
+    return outcome;
+  },
+  close: () => sender.close(),
 });

@@ -8,34 +8,55 @@ import type { Database } from '../store/database.ts';
 import { migrationState } from '../store/migrate.ts';
 import type { Store } from '../store/store.ts';
 import type { Bot } from '../store/bots.ts';
+import type { AffectedInterest } from '../store/services.ts';
+import type { BusinessEvents } from '../observability/business-events.ts';
 import type { Ingest } from '../ingest/ingest.ts';
 import { isoTime, type Clock } from '../runtime/clock.ts';
+import type { GrantStore } from '../upstream/authorization-port.ts';
 import type { UpstreamStore } from '../upstream/store-port.ts';
 import type { TokenStore } from '../upstream/twitch/token-keeper.ts';
 import type { TwitchUpstream } from '../upstream/twitch/twitch-upstream.ts';
 
 export const upstreamStore = (store: Store): UpstreamStore => ({
-  bot: (id) => store.bots.get(id),
-  botIds: async () => (await store.bots.list()).map((bot) => bot.id),
+  bot: (id) => store.bots.getAny(id),
+  botIds: () => store.bots.ids(),
   topics: (botId) => store.topics.forBot(botId),
   updateTopic: (id, patch) => store.topics.update(id, patch),
   forgetTopic: (id) => store.topics.removeIfUnwanted(id),
   interestsOf: (topicId) => store.topics.interestsOf(topicId),
+  interestsOfBot: (botId) => store.interests.ofBot(botId),
+  removeInterests: (botId, ids) => store.interests.removeOfBot(botId, ids),
+  forgetBot: (botId) => store.bots.finishRemoval(botId),
   saveCoverage: (rows) => store.bots.saveCoverage(rows),
+});
+
+export const grantStore = (
+  store: Store,
+  tellResumed: (resumed: readonly AffectedInterest[]) => Promise<void>,
+): GrantStore => ({
+  get: (id) => store.bots.get(id),
+  byTwitchUser: (twitchUserId) => store.bots.byTwitchUser(twitchUserId),
+  save: (grant) => store.bots.upsert(grant),
+  async allow(serviceAccountId, botId) {
+    const changed = await store.services.allowBot(serviceAccountId, botId);
+    await tellResumed(changed?.resumed ?? []);
+  },
 });
 
 export const tokenStore = (store: Store): TokenStore => ({
   tokens: (botId) => store.bots.tokens(botId),
-  saveTokens: (botId, tokens) => store.bots.saveTokens(botId, tokens),
+  saveTokens: (botId, tokens, only) => store.bots.saveTokens(botId, tokens, only),
   setValidated: (botId, at) => store.bots.setValidated(botId, at),
-  async requireReauth(botId) {
-    const before = await store.bots.get(botId);
-    await store.bots.setState(botId, 'reauth_required');
-    return before?.state === 'ok';
-  },
+  requireReauth: (botId, only) => store.bots.requireReauth(botId, only),
+  clearReauth: (botId) => store.bots.setState(botId, 'ok'),
 });
 
-export async function importBot(store: Store, upstream: TwitchUpstream, body: ImportBotBody): Promise<Bot> {
+export async function importBot(
+  store: Store,
+  upstream: TwitchUpstream,
+  told: Pick<BusinessEvents, 'authorization'>,
+  body: ImportBotBody,
+): Promise<Bot> {
   const { facts, tokens } = await upstream.inspect({
     accessToken: body.access_token,
     refreshToken: body.refresh_token ?? null,
@@ -48,6 +69,7 @@ export async function importBot(store: Store, upstream: TwitchUpstream, body: Im
     scopes: facts.scopes,
     ...tokens,
   });
+  told.authorization('import', 'completed', { bot: bot.id });
   return bot;
 }
 

@@ -1,13 +1,19 @@
 // Webhook delivery as the daemon puts it together: guard, sender and dispatcher over the store's rows. Decides nothing.
-import { readFileSync } from 'node:fs';
 import type { Config } from '../config/config.ts';
 import type { EventFeed } from '../delivery/port.ts';
 import { createEgressGuard } from '../delivery/webhooks/egress/index.ts';
 import { createWebhooks, createSender } from '../delivery/webhooks/index.ts';
-import type { EgressGuard, WebhookDeps, WebhookRows, WebhooksHandle } from '../delivery/webhooks/ports.ts';
+import type {
+  EgressGuard,
+  Sender,
+  WebhookDeps,
+  WebhookRows,
+  WebhooksHandle,
+} from '../delivery/webhooks/ports.ts';
 import type { HttpDeps } from '../http/port.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Store } from '../store/store.ts';
+import { packageVersion } from './version.ts';
 
 const hourMs = 3_600_000;
 
@@ -17,6 +23,8 @@ export interface WebhookParts extends Pick<WebhookDeps, 'declare' | 'random' | '
   readonly store: Store;
   readonly feed: EventFeed;
   readonly observer: NonNullable<WebhookDeps['observer']>;
+  /** Puts a measure around the sender. */
+  readonly measured: (sender: Sender) => Sender;
 }
 
 export interface OpenedWebhooks {
@@ -28,9 +36,9 @@ export interface OpenedWebhooks {
 }
 
 /** Nothing is sent before `handle.start`. */
-export function openWebhooks({ config, clock, store, ...rest }: WebhookParts): OpenedWebhooks {
+export function openWebhooks({ config, clock, store, measured, ...rest }: WebhookParts): OpenedWebhooks {
   const guard: EgressGuard = createEgressGuard({ allowedCidrs: config.webhookAllowedCidrs, clock });
-  const sender = createSender({ guard, clock, userAgent: `eventsub-relay/${packageVersion()}` });
+  const sender = measured(createSender({ guard, clock, userAgent: `eventsub-relay/${packageVersion()}` }));
   const rows: WebhookRows = store.webhookRows;
   const handle = createWebhooks({
     ...rest,
@@ -47,6 +55,7 @@ export function openWebhooks({ config, clock, store, ...rest }: WebhookParts): O
       challenge: (url, secret) => handle.challenge(url, secret),
       challengeEndpoint: (endpointId) => handle.challengeEndpoint(endpointId),
       test: (endpointId) => handle.test(endpointId),
+      inForce: () => handle.inForce(),
       replay: (request) => handle.replay(request),
     },
     async stop(withinMs) {
@@ -54,11 +63,4 @@ export function openWebhooks({ config, clock, store, ...rest }: WebhookParts): O
       await sender.close();
     },
   };
-}
-
-function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  return version;
 }

@@ -62,6 +62,8 @@ export function endpointRoutes(deps: HttpDeps): Hono<AppEnv> {
     const { grace_seconds } = parseQuery(c, z.object({ grace_seconds: secretGraceSeconds }));
     const id = c.req.param('id');
     const made = known(await endpoints.rotateSecret(c.get('service').id, id, grace_seconds));
+    // From the answer on nothing is signed by the old one alone, and the new one is known where answers are stored.
+    await deps.webhooks.inForce();
     c.header('cache-control', 'no-store');
     const answer: EndpointSecret = {
       id,

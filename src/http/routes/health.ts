@@ -2,23 +2,15 @@
 import { Hono } from 'hono';
 import { requireAdmin } from '../auth.ts';
 import type { AppEnv } from '../env.ts';
-import type { HttpDeps, ReadinessCheck } from '../port.ts';
-
-/** A check that hangs is a check that failed; probes commonly give up after a few seconds themselves. */
-const checkDeadlineMs = 2_000;
-
-interface CheckLine {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly detail: string;
-}
+import type { HttpDeps } from '../port.ts';
+import { checkDeadlineMs, lineOf, within, type CheckLine } from '../readiness.ts';
 
 export function healthRoutes(deps: HttpDeps): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   app.get('/health', (c) => c.json({ ok: true }));
   app.get('/ready', async (c) => {
     const [own, bots] = await Promise.all([
-      Promise.all(deps.readiness.map((check) => run(deps, check))),
+      Promise.all(deps.readiness.map((check) => lineOf(deps, check))),
       botLines(deps),
     ]);
     const stopping: CheckLine[] = deps.stopping.aborted
@@ -30,22 +22,11 @@ export function healthRoutes(deps: HttpDeps): Hono<AppEnv> {
     return c.json({ ready, checks }, ready ? 200 : 503);
   });
   app.get('/metrics', requireAdmin(deps.adminKey), async (c) => {
-    const { body, contentType } = await deps.metrics.render();
+    const { body, contentType } = await deps.metrics.render(c.req.header('accept'));
     c.header('content-type', contentType);
     return c.body(body);
   });
   return app;
-}
-
-async function run(deps: HttpDeps, readiness: ReadinessCheck): Promise<CheckLine> {
-  const { name } = readiness;
-  const late = `no answer within ${checkDeadlineMs} ms`;
-  try {
-    return { name, ...(await within(deps, readiness.check(), { ok: false, detail: late })) };
-  } catch (error) {
-    deps.log.debug({ check: name, err: error }, 'readiness check failed');
-    return { name, ok: false, detail: 'the check failed; the log says why' };
-  }
 }
 
 async function botLines(deps: HttpDeps): Promise<CheckLine[]> {
@@ -58,21 +39,9 @@ async function botLines(deps: HttpDeps): Promise<CheckLine[]> {
         return { name: `bot ${bot.name}`, ok: healthy, detail };
       });
   try {
-    return await within(deps, lines(), away);
+    return await within(deps.clock, checkDeadlineMs, lines(), away);
   } catch (error) {
     deps.log.debug({ err: error }, 'bots cannot be listed');
     return away;
-  }
-}
-
-async function within<T>(deps: HttpDeps, work: Promise<T>, otherwise: T): Promise<T> {
-  let cancel = () => {};
-  const late = new Promise<T>((resolve) => {
-    cancel = deps.clock.after(checkDeadlineMs, () => resolve(otherwise));
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    cancel();
   }
 }

@@ -14,6 +14,7 @@ import { isoTime } from '../../runtime/clock.ts';
 import { requireService } from '../auth.ts';
 import { createInterest } from '../create-interest.ts';
 import type { AppEnv } from '../env.ts';
+import { inEffect } from '../in-effect.ts';
 import { linkNext, pageQuery } from '../page.ts';
 import { parseBody, parseQuery } from '../parse.ts';
 import { pollUntil } from '../poll-until.ts';
@@ -29,7 +30,7 @@ export function interestRoutes(deps: HttpDeps): Hono<AppEnv> {
   app.post(base, service, async (c) => {
     const { wait } = parseQuery(c, z.object({ wait: waitSeconds }));
     const body = await parseBody(c, createInterestBody);
-    const made = await createInterest(deps, c.get('service').id, body);
+    const made = await createInterest(deps, c.get('service'), body);
     const { interest, created, webhookSecret } = made;
     await inEffect(deps, interest.serviceAccountId);
     const settled = wait > 0 ? await verdict(deps, c, interest, wait) : interest;
@@ -67,18 +68,6 @@ export function interestRoutes(deps: HttpDeps): Hono<AppEnv> {
 const unknown = (): RelayError =>
   new RelayError('unknown_interest', 404, 'you have no interest with this id');
 
-/** The row is committed, so a fault here is not the caller's: until the next reload what is new is delivered later, never skipped. */
-async function inEffect(deps: HttpDeps, serviceId: string): Promise<void> {
-  try {
-    await deps.audience.reload([serviceId]);
-  } catch (error) {
-    deps.log.warn(
-      { service_account_id: serviceId, err: error },
-      'interests changed but could not be reloaded',
-    );
-  }
-}
-
 /**
  * The interest once the platform has said something, or as it was last seen when the time is over. A database that goes
  * away meanwhile ends the wait and not the request: its answer may hold the only copy of a secret.
@@ -97,7 +86,7 @@ async function verdict(
         .catch(() => undefined);
       if (!row) return true;
       latest = row;
-      return row.topic.state === 'pending' ? undefined : true;
+      return row.allowed && row.topic.state === 'pending' ? undefined : true;
     },
     watch: (wake) =>
       deps.store.onChange((change) => {
@@ -124,10 +113,24 @@ function view(interest: InterestRow): InterestView {
     webhook_url: interest.webhookUrl,
     endpoint_id: interest.endpointId,
     topic_id: topic.id,
-    state: topic.state,
-    reason: topic.reason,
-    code: topic.code,
-    retry_at: topic.retryAt === null ? null : isoTime(topic.retryAt),
+    ...(interest.allowed ? verdictOf(topic) : suspended),
     created_at: isoTime(interest.createdAt),
   };
 }
+
+const verdictOf = ({ state, reason, code, retryAt }: InterestRow['topic']) => ({
+  state,
+  reason,
+  code,
+  retry_at: retryAt === null ? null : isoTime(retryAt),
+});
+
+/** What the topic's own state is does not matter to a service that may not use the bot. */
+const suspended = {
+  state: 'revoked',
+  reason:
+    'this service may not use the bot at present, so nothing is delivered; it goes on by itself when an admin allows it ' +
+    '(PATCH /v1/admin/service-accounts/{client_id})',
+  code: 'bot_access_denied',
+  retry_at: null,
+} as const;

@@ -2,10 +2,11 @@
 import { Hono, type Context } from 'hono';
 import { z } from 'zod';
 import { RelayError } from '../../domain/errors.ts';
-import { graceSeconds, servicePatch, serviceName } from '../../protocol/rest.ts';
+import { graceSeconds, servicePatch, serviceName, type ServiceView } from '../../protocol/rest.ts';
 import { isoTime } from '../../runtime/clock.ts';
 import { requireAdmin } from '../auth.ts';
 import type { AppEnv } from '../env.ts';
+import { inEffect } from '../in-effect.ts';
 import { pageOf } from '../page.ts';
 import { parseBody, parseQuery } from '../parse.ts';
 import type { HttpDeps, ServiceRow } from '../port.ts';
@@ -36,9 +37,12 @@ export function serviceAccountRoutes(deps: HttpDeps): Hono<AppEnv> {
     });
   });
   app.patch(`${base}/:clientId`, async (c) => {
-    const { enabled } = await parseBody(c, servicePatch);
+    const { bot_account_ids: bots, ...patch } = await parseBody(c, servicePatch);
     const clientId = c.req.param('clientId');
-    return c.json(view(known(await services.setEnabled(clientId, enabled), clientId)));
+    const named = bots === undefined ? {} : { bot_account_ids: [...new Set(bots)] };
+    const service = known(await deps.accounts.patchService(clientId, { ...patch, ...named }), clientId);
+    await inEffect(deps, service.id);
+    return c.json(view(service));
   });
   app.delete(`${base}/:clientId`, async (c) => {
     const clientId = c.req.param('clientId');
@@ -50,10 +54,12 @@ export function serviceAccountRoutes(deps: HttpDeps): Hono<AppEnv> {
 
 const instant = (ms: number | null): string | null => (ms === null ? null : isoTime(ms));
 
-const view = (row: ServiceRow) => ({
+const view = (row: ServiceRow): ServiceView => ({
   name: row.name,
   client_id: row.clientId,
   enabled: row.enabled,
+  access_mode: row.accessMode,
+  bot_account_ids: [...row.botAccountIds],
   created_at: isoTime(row.createdAt),
   last_seen_at: instant(row.lastSeenAt),
 });

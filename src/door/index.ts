@@ -1,0 +1,3 @@
+// What the rest of the process may use of the door.
+export { createDoor } from './door.ts';
+export type { DoorDeps, DoorObserver } from './door.ts';
