@@ -16,6 +16,8 @@ export interface HttpRequest {
   readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly query?: Readonly<Record<string, string | number | undefined>> | undefined;
   readonly body?: unknown;
+  /** Default: JSON. */
+  readonly accept?: string;
   /** How long the relay was asked to hold the answer back. Seconds. */
   readonly waitSeconds?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -23,6 +25,8 @@ export interface HttpRequest {
 
 export interface Http {
   call<T>(path: string, schema: z.ZodType<T>, request?: HttpRequest): Promise<T>;
+  /** An answer that is no JSON, as it came. */
+  text(path: string, request?: HttpRequest): Promise<string>;
   /** Every page of a list, following `Link: rel="next"`. */
   list<T>(path: string, schema: z.ZodType<T>, request?: HttpRequest): Promise<T[]>;
 }
@@ -47,6 +51,13 @@ export function createHttp(options: HttpOptions): Http {
       const { name, response } = await send(path, request);
       return parsed(name, schema, await jsonOf(name, response), response.status);
     },
+    async text(path, request = {}) {
+      const { name, response } = await send(path, { accept: '*/*', ...request });
+      return response.text().catch((cause: unknown) => {
+        const answer = { status: 0, code: 'unreachable', detail: 'the answer broke off' };
+        throw new RelayApiError(name, answer, { cause });
+      });
+    },
     async list(path, schema, request = {}) {
       const items = [];
       let query = request.query;
@@ -62,7 +73,7 @@ export function createHttp(options: HttpOptions): Http {
 }
 
 async function answerOf(options: HttpOptions, path: string, request: HttpRequest) {
-  const { method = 'GET', query, body, waitSeconds = 0, signal } = request;
+  const { method = 'GET', query, body, accept = 'application/json', waitSeconds = 0, signal } = request;
   const url = new URL(path.replace(/^\//u, ''), options.baseUrl);
   const name = `${method} ${url.pathname}`;
   for (const [key, value] of Object.entries(query ?? {})) {
@@ -74,7 +85,7 @@ async function answerOf(options: HttpOptions, path: string, request: HttpRequest
     response = await options.fetch(url, {
       method,
       headers: {
-        accept: 'application/json',
+        accept,
         ...options.headers,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },

@@ -19,6 +19,7 @@ export type {
   ServiceRegenerated,
   ServiceView,
 } from './admin-client.ts';
+export type { BroadcasterCalls, WaitOptions } from './authorizations.ts';
 export { RelayApiError, RelayClosedError, RelayInterestError, RelayProtocolError } from './errors.ts';
 export type { FieldError } from './errors.ts';
 export { isEndpointEvent, isGap, isInterestEvent, isNotification } from './event-guards.ts';
@@ -32,11 +33,19 @@ export type {
   AttemptOutcome,
   AttemptsQuery,
   AttemptView,
+  AuthorizationLink,
+  AuthorizationView,
+  AuthorizeBotBody,
+  AuthorizeBroadcasterBody,
+  BotPatch,
+  BotRemoved,
   BotView,
+  CheckView,
   CloseAdvice,
   ConsumerView,
   CreatedInterest,
   CreateInterestBody,
+  DeviceCode,
   EndpointEvent,
   EndpointPatch,
   EndpointSecret,
@@ -52,6 +61,7 @@ export type {
   RelayEvent,
   ReplayBody,
   ReplayView,
+  ServicePatch,
 } from '../protocol/index.ts';
 export {
   signWebhook,

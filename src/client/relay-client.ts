@@ -16,6 +16,7 @@ import type {
   InterestView,
   RelayEvent,
 } from '../protocol/index.ts';
+import { broadcasterCalls, type BroadcasterCalls } from './authorizations.ts';
 import type { ClientClock } from './clock.ts';
 import { wallClock } from './clock.ts';
 import type { ServiceCredentials } from './credentials.ts';
@@ -88,7 +89,7 @@ export interface PullOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface RelayClient extends RelayReader, WebhookCalls {
+export interface RelayClient extends RelayReader, WebhookCalls, BroadcasterCalls {
   readonly interests: Interests;
   /** The bots that this service may use. */
   bots(): Promise<AccessibleBots>;
@@ -141,6 +142,7 @@ export function createRelayClient(
     }),
     ...calls(http),
     ...webhookCalls(http),
+    ...broadcasterCalls(http),
     interests: interests(http, clock),
   };
 }
@@ -160,11 +162,13 @@ async function checkCursor(http: Http, after: string, signal: AbortSignal): Prom
   try {
     await http.call('/v1/events', eventsPage, { query: { after, limit: 1 }, signal });
   } catch (error) {
-    if (error instanceof RelayApiError && (error.status === 400 || error.status === 410)) throw error;
+    if (error instanceof RelayApiError && [400, 410, 422].includes(error.status)) throw error;
   }
 }
 
-function calls(http: Http): Omit<RelayClient, keyof RelayReader | keyof WebhookCalls | 'interests'> {
+function calls(
+  http: Http,
+): Omit<RelayClient, 'interests' | keyof RelayReader | keyof WebhookCalls | keyof BroadcasterCalls> {
   return {
     bots: () => http.call('/v1/bots/accessible', accessibleBots),
     types: () => http.list('/v1/eventsub/subscription-types', subscriptionTypeView),
