@@ -16,13 +16,16 @@ const { values } = parseArgs({
     port: { type: 'string', default: '9400' },
     seed: { type: 'string' },
     'keepalive-seconds': { type: 'string' },
+    'sign-in': { type: 'string', default: 'relaybot' },
     quiet: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
 
 if (values.help) {
-  console.log('npm run simulate -- [--port 9400] [--seed N] [--keepalive-seconds N] [--quiet]');
+  console.log(
+    'npm run simulate -- [--port 9400] [--seed N] [--keepalive-seconds N] [--sign-in relaybot|streamer] [--quiet]',
+  );
   process.exit(0);
 }
 
@@ -36,6 +39,8 @@ const simulator = await startSimulator({
 });
 const bot = simulator.addUser({ id: '1001', login: 'relaybot', displayName: 'RelayBot' });
 const channel = simulator.addUser({ id: '2002', login: 'streamer', displayName: 'Streamer' });
+// Who answers when the relay asks for a grant.
+simulator.signIn(values['sign-in'] === channel.login ? channel.id : bot.id);
 const token = simulator.grant({ userId: bot.id, scopes: BOT_SCOPES });
 
 console.log(`Twitch's stand-in listens.
@@ -59,6 +64,12 @@ Try:
 
 curl -s ${simulator.url}/control/state
 curl -s ${simulator.url}/control/send -H 'content-type: application/json' -d '{"type":"channel.chat.message"}'
+
+Adding a bot: a link of the relay is answered at once, as ${values['sign-in']}. Somebody else, a no, or a device code:
+
+curl -s ${simulator.url}/control/sign-in -H 'content-type: application/json' -d '{"user_id":"${channel.id}"}'
+curl -s ${simulator.url}/control/deny-next -X POST
+curl -s ${simulator.url}/control/device -H 'content-type: application/json' -d '{"user_code":"…","user_id":"${bot.id}"}'
 
 Ctrl-C ends it.`);
 
