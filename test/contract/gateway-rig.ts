@@ -26,6 +26,7 @@ import { encodeCursor } from '../../src/domain/cursor.ts';
 import type { EventDraft, LogRecord } from '../../src/domain/event.ts';
 import type { Filter } from '../../src/domain/filter.ts';
 import { matches } from '../../src/domain/filter.ts';
+import { openDoor, type Door } from '../../src/domain/visitor.ts';
 import { ShiftClock } from '../support/shift-clock.ts';
 
 export const epoch = 'testlog';
@@ -265,7 +266,11 @@ export interface Rig extends AsyncDisposable {
 }
 
 /** Ends with a proof that nothing of the gateway is left: no timer, no watch, no listener. */
-export async function startRig(limits: Partial<GatewayLimits> = {}, random = () => 0.5): Promise<Rig> {
+export async function startRig(
+  limits: Partial<GatewayLimits> = {},
+  random = () => 0.5,
+  doorOf: (clock: ShiftClock) => Door = () => openDoor,
+): Promise<Rig> {
   const feed = new MemoryFeed();
   const store = new MemoryStore();
   const clock = new ShiftClock();
@@ -278,7 +283,9 @@ export async function startRig(limits: Partial<GatewayLimits> = {}, random = () 
     return Promise.resolve();
   };
   const observer = { failed: (_what: string, error: unknown) => void failures.push(error) };
-  const gateway = attachGateway({ server, deps: { feed, store, clock, declare, random, observer, limits } });
+  const door = doorOf(clock);
+  const deps = { feed, store, clock, declare, random, observer, limits, door };
+  const gateway = attachGateway({ server, deps });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

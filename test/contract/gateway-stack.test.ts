@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { attachGateway } from '../../src/delivery/gateway/index.ts';
 import { Audience } from '../../src/fanout/audience.ts';
 import { createFeed } from '../../src/fanout/feed.ts';
+import { openDoor } from '../../src/domain/visitor.ts';
 import { openLog } from '../../src/log/postgres-log.ts';
 import { createReader } from '../../src/log/reader.ts';
 import { openTail } from '../../src/log/tail.ts';
@@ -32,7 +33,7 @@ async function startStack(database: Database) {
   const feed = createFeed({ reader, audience, keepMs });
   const server = createServer();
   const declare = async (event: Parameters<typeof log.append>[0][number]) => void (await log.append([event]));
-  const deps = { feed, store, clock, declare, random: () => 0 };
+  const deps = { feed, store, clock, declare, random: () => 0, door: openDoor };
   const gateway = attachGateway({ server, deps });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -125,7 +125,7 @@ describe('a wait', () => {
   test('ends when the account is disabled', async () => {
     const waiting = worker.call('GET', '/v1/events?wait=30');
     await until(() => world.watching() === 1);
-    await world.store.services.setEnabled(worker.clientId, false);
+    await world.store.services.patch(worker.clientId, { enabled: false });
     await problem(await waiting, 403, 'account_disabled');
   });
 

@@ -22,7 +22,7 @@ describe('a wish with a URL', () => {
     const again = await rig.create({
       webhook_url: 'HTTPS://Receiver.test:443/hook-with-a-canary?key=canary#x',
     });
-    expect([again.status, again.headers.get('cache-control')]).toEqual([200, null]);
+    expect(again.status).toBe(200);
     const same = shapes.createdInterest.parse(await again.json());
     expect([same.id, same.endpoint_id, same.webhook_secret]).toEqual([
       first.id,

@@ -37,6 +37,8 @@ beforeEach(async () => {
     usable: token,
     renew: token,
     validate: token,
+    refresh: token,
+    revoke: () => Promise.reject(new Error('not part of this')),
     inspect: () => Promise.reject(new Error('not part of this')),
   };
   subscriber = new Subscriber({ botId: 'bot', helix, keeper, clock, timings: defaultTimings });

@@ -96,6 +96,20 @@ describe('bots', () => {
     ]);
   });
 
+  test('what a refresh brings does not overwrite a grant that came in meanwhile, nor end it', async () => {
+    const { bot } = await store.bots.upsert(grant('1', { accessToken: 'first' }));
+    await store.bots.upsert(grant('1', { accessToken: 'second' }));
+    const late = { accessToken: 'late', refreshToken: null, expiresAt: null };
+    expect(await store.bots.saveTokens(bot.id, late, { replaces: 'first' })).toBe(false);
+    expect(await store.bots.requireReauth(bot.id, { holding: 'first' })).toBe(false);
+    expect(await store.bots.tokens(bot.id)).toMatchObject({ accessToken: 'second' });
+    expect((await store.bots.get(bot.id))?.state).toBe('ok');
+    expect(await store.bots.saveTokens(bot.id, late, { replaces: 'second' })).toBe(true);
+    expect(await store.bots.requireReauth(bot.id, { holding: 'late' })).toBe(true);
+    expect(await store.bots.requireReauth(bot.id, { holding: 'late' })).toBe(false);
+    expect((await store.bots.get(bot.id))?.state).toBe('reauth_required');
+  });
+
   test("another bot's name is refused, and the same user may come in several times at once", async () => {
     await store.bots.upsert(grant('1', { name: 'main' }));
     await expect(store.bots.upsert(grant('2', { name: 'main' }))).rejects.toMatchObject({
@@ -150,7 +164,7 @@ describe('services', () => {
     expect(await store.services.authenticate('nobody', clientSecret)).toEqual(unknown);
     expect(await store.services.authenticate(service.clientId, '')).toEqual(unknown);
     await expect(store.services.create('worker')).rejects.toMatchObject({ code: 'name_taken', status: 409 });
-    await store.services.setEnabled(service.clientId, false);
+    await store.services.patch(service.clientId, { enabled: false });
     expect(await store.services.authenticate(service.clientId, clientSecret)).toEqual({
       ok: false,
       reason: 'disabled',
@@ -322,10 +336,10 @@ describe('interests and topics', () => {
     expect(interest.endpointId).not.toBeNull();
     expect(await store.interests.filters()).toHaveLength(3);
     changes.length = 0;
-    await store.services.setEnabled(other.clientId, false);
+    await store.services.patch(other.clientId, { enabled: false });
     expect(changes.map(({ kind }) => kind)).toEqual(['service', 'interests']);
     expect(await store.interests.filters()).toHaveLength(2);
-    await store.services.setEnabled(service.clientId, false);
+    await store.services.patch(service.clientId, { enabled: false });
     expect(await store.topics.forBot(bot.id)).toMatchObject([{ wanted: false, interestCount: 3 }]);
     expect(await store.topics.interestsOf(row.topicId)).toHaveLength(3);
   });

@@ -1,6 +1,6 @@
 // The embedded database on its own, in every run: several connections over one session, the lock on the folder, the
 // death of a client and of the worker; and the schema against its migrations, for which it is the scratch database.
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +18,8 @@ let database: Database;
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'relay-embedded-'));
   await copyEmbedded(dataDir);
+  // As versions of before have left it.
+  await chmod(join(dataDir, 'pglite'), 0o755);
   database = await openDatabase({ dataDir });
 });
 afterAll(async () => {
@@ -104,6 +106,7 @@ test('one process at a time per folder, and the message says what to do', async 
   });
   expect((await database.pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   expect((await stat(database.connection.host ?? '')).mode & 0o077).toBe(0);
+  expect((await stat(join(dataDir, 'pglite'))).mode & 0o077).toBe(0);
 });
 
 test('a lock that a dead process left is taken over, also when its number was given to another', async () => {

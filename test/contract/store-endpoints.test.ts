@@ -262,7 +262,7 @@ describe('health', () => {
 
   test('the endpoints of a disabled service are not worked on', async () => {
     const { id } = await endpointOf(rig);
-    await rig.store.services.setEnabled(rig.service.clientId, false);
+    await rig.store.services.patch(rig.service.clientId, { enabled: false });
     expect(await rows().dispatchable()).toEqual([]);
     expect(await rows().dispatchable(id)).toEqual([]);
     expect((await rows().endpoint(id))?.id).toBe(id);

@@ -1,6 +1,7 @@
 // A store on the database that this run is about, with what webhook tests need of it: a bot, services, wishes with a URL.
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 import type { TopicSpec } from '../../src/domain/topic.ts';
+import type { BotGrant } from '../../src/store/bots.ts';
 import type { Database } from '../../src/store/database.ts';
 import { createSealer } from '../../src/store/seal.ts';
 import type { Sealer } from '../../src/store/seal.ts';
@@ -29,8 +30,8 @@ export interface StoreRig {
 interface Wish {
   readonly serviceAccountId: string;
   readonly topic: TopicSpec;
-  readonly transport: 'webhook';
-  readonly webhookUrl: string;
+  readonly transport: 'websocket' | 'webhook';
+  readonly webhookUrl: string | null;
   readonly webhookSecret?: string;
   readonly createdSeq: number;
 }
@@ -50,14 +51,7 @@ export function storeRig(): StoreRig {
     const made = (sealer: Sealer) => createStore(rig.database, sealer, rig.clock);
     rig.storeWith = (...keys) => made(createSealer(keys));
     rig.store = rig.storeWith(key);
-    const { bot } = await rig.store.bots.upsert({
-      twitchUserId: '1',
-      twitchLogin: 'login1',
-      scopes: [],
-      accessToken: 'access',
-      refreshToken: null,
-      expiresAt: null,
-    });
+    const { bot } = await rig.store.bots.upsert(grantOf('1'));
     rig.botId = bot.id;
     rig.service = (await rig.store.services.create('worker')).service;
     rig.wish = ({ broadcaster = '1', ...more } = {}) => ({
@@ -74,13 +68,30 @@ export function storeRig(): StoreRig {
   return rig;
 }
 
-const topicOf = (botAccountId: string, broadcaster: string): TopicSpec => ({
+/** What a Twitch user grants. */
+export const grantOf = (user: string, more: Partial<BotGrant> = {}): BotGrant => ({
+  twitchUserId: user,
+  twitchLogin: `login${user}`,
+  scopes: [],
+  accessToken: `access-${user}`,
+  refreshToken: null,
+  expiresAt: null,
+  ...more,
+});
+
+export const topicOf = (botAccountId: string, broadcaster: string): TopicSpec => ({
   provider: 'twitch',
   botAccountId,
   type: 'channel.follow',
   version: '2',
   condition: { broadcaster_user_id: broadcaster },
 });
+
+/** An interest without an endpoint. */
+export async function socketInterest(rig: StoreRig, more: Parameters<StoreRig['wish']>[0] = {}) {
+  const wish = rig.wish({ transport: 'websocket', webhookUrl: null, ...more });
+  return (await rig.store.interests.create(wish)).interest;
+}
 
 /** The endpoint of a wish, and its secret if the wish made it. */
 export async function endpointOf(rig: StoreRig, more: Parameters<StoreRig['wish']>[0] = {}) {

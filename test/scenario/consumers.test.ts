@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../support/until.ts';
-import { worlds, type World } from '../support/world.ts';
+import { adminKey, worlds, type World } from '../support/world.ts';
 
 const place = worlds();
 beforeAll(() => place.open());
@@ -113,6 +113,8 @@ describe('relay.v1', () => {
     expect(rejected.frames.at(-1)).toMatchObject({ type: 'error', reconnect: false });
     const resumed = await world.consumer(service, 'relay.v1', { query: { on_expired: 'earliest' } });
     await resumed.gotType('relay.gap', { cause: 'retention' });
+    const metrics = await fetch(new URL('/metrics', world.url), { headers: { 'X-Admin-Key': adminKey } });
+    expect(await metrics.text()).toContain('relay_gaps_total{cause="retention"} 1\n');
     const sent = follow();
     expect((await resumed.got(1)).at(-1)).toBe(sent);
   });

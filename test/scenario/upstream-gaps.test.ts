@@ -4,7 +4,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import { testDatabase, type TestDatabase } from '../support/test-database.ts';
 import { until } from '../support/until.ts';
-import { createWorld, type Bot, type World, type WorldOptions } from '../support/world.ts';
+import {
+  adminKey,
+  allScopes,
+  createWorld,
+  type Bot,
+  type World,
+  type WorldOptions,
+} from '../support/world.ts';
 
 let place: TestDatabase;
 let database: Database;
@@ -177,6 +184,36 @@ describe('what an admin switches off', () => {
       const gap = await consumer.gotType('relay.gap');
       expect(Date.parse((gap.event as { from: string }).from)).toBeLessThanOrEqual(lostAt);
     }
+  });
+
+  it('a bot that is taken out and brought in again before anything was seen of it: what was not kept is declared', async () => {
+    await using world = await create();
+    const { bot, service, interest, consumer } = await scene(world);
+    const hanging = world.sim.arm({ name: 'helix_hangs', on: 'create', ms: 2_500 });
+    await world.addInterest(service, bot, 'channel.ban', bot.user.id, { wait: 0 });
+    await until(() => hanging.fired() === 1, { what: 'the pass to hang' });
+    const removing = world.call('DELETE', `/v1/admin/bots/${bot.id}`, { as: 'admin' });
+    const unwanted = async () => {
+      const answer = await fetch(new URL('/metrics', world.url), { headers: { 'X-Admin-Key': adminKey } });
+      return Number(/notifications_unwanted_total\S* (\d+)/.exec(await answer.text())?.[1]);
+    };
+    // One of them comes after the removal is in effect, and before it is undone.
+    await until(
+      async () => {
+        world.sim.send('channel.follow', { broadcaster_user_id: bot.user.id });
+        return (await unwanted()) > 0;
+      },
+      { what: 'an event that is not kept' },
+    );
+    expect(hanging.fired()).toBe(1);
+    const { accessToken, refreshToken } = world.sim.grant({ userId: bot.user.id, scopes: allScopes });
+    await world.call('POST', '/v1/admin/bots/import', {
+      as: 'admin',
+      body: { access_token: accessToken, refresh_token: refreshToken },
+    });
+    const gap = await consumer.gotType('relay.gap', { cause: 'revoked', bot_account_id: bot.id });
+    expect((gap.event as { topic_ids: string[] }).topic_ids).toEqual([interest.topic_id]);
+    await removing;
   });
 
   it('a bot: the time until it is on again is declared', async () => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Receiver } from '../support/receiver.ts';
 import { until } from '../support/until.ts';
 import { expectComplete, passing } from '../support/webhook-oracle.ts';
-import { worlds, type World, type WorldOptions } from '../support/world.ts';
+import { adminKey, worlds, type World, type WorldOptions } from '../support/world.ts';
 
 const place = worlds();
 beforeAll(() => place.open());
@@ -263,6 +263,8 @@ describe('age', () => {
       { what: 'a gap that names all of them' },
     );
     expect(gap).toMatchObject({ cause: 'delivery_expired', endpoint_id: endpointId });
+    const metrics = await fetch(new URL('/metrics', world.url), { headers: { 'X-Admin-Key': adminKey } });
+    expect(await metrics.text()).toMatch(/^relay_gaps_total\{cause="delivery_expired"\} [1-9]/m);
     broken = false;
     const [fresh = ''] = send();
     await passing(world, () => receiver.accepted.includes(fresh), { what: 'a fresh event' });

@@ -42,9 +42,6 @@ interface DeviceCode {
   denied: boolean;
 }
 
-/** https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/#device-code-grant-flow announces 1800 s. */
-const DEVICE_CODE_SECONDS = 1_800;
-
 export class Accounts {
   readonly users = new Map<string, SimUser>();
   readonly #access = new Map<string, AccessToken>();
@@ -57,6 +54,8 @@ export class Accounts {
   /** Who sits before the browser when the app asks for consent; null: whoever was added first. */
   signedInUserId: string | null = null;
   denyNextConsent = false;
+  /** What the next consent grants at most, whatever is asked; null: all of it. */
+  grantOnlyNext: readonly string[] | null = null;
 
   constructor(ids: Ids, settings: Settings) {
     this.#ids = ids;
@@ -166,6 +165,13 @@ export class Accounts {
     return id === null ? [...this.users.values()][0] : this.users.get(id);
   }
 
+  /** What the user who is asked for these scopes grants; used up by the call. */
+  consented(asked: readonly string[]): readonly string[] {
+    const only = this.grantOnlyNext;
+    this.grantOnlyNext = null;
+    return only === null ? asked : asked.filter((scope) => only.includes(scope));
+  }
+
   issueCode(userId: string, scopes: readonly string[], redirectUri: string): string {
     const code = this.#ids.token();
     this.#codes.set(code, { userId, scopes, redirectUri });
@@ -183,12 +189,12 @@ export class Accounts {
       deviceCode: this.#ids.token(40),
       userCode: this.#ids.token(8).toUpperCase(),
       scopes,
-      expiresAtMs: Date.now() + DEVICE_CODE_SECONDS * 1_000,
+      expiresAtMs: Date.now() + this.#settings.deviceCodeSeconds * 1_000,
       userId: null,
       denied: false,
     };
     this.#devices.set(issued.deviceCode, issued);
-    return { ...issued, expiresInSeconds: DEVICE_CODE_SECONDS };
+    return { ...issued, expiresInSeconds: this.#settings.deviceCodeSeconds };
   }
 
   /** What the user does on the activation page: says yes as `userId`, or no. False: there is no such code. */
@@ -206,6 +212,6 @@ export class Accounts {
     if (found.denied) return 'denied';
     if (found.userId === null) return 'pending';
     this.#devices.delete(deviceCode);
-    return this.grant({ userId: found.userId, scopes: found.scopes, publicClient: true });
+    return this.grant({ userId: found.userId, scopes: this.consented(found.scopes), publicClient: true });
   }
 }

@@ -135,6 +135,10 @@ export function controlRoutes(simulator: Simulator): readonly Route[] {
       simulator.revoke(input.subscription_id, input.status),
     ),
     call('sign-in', z.object({ user_id: z.string().nullable() }), (input) => simulator.signIn(input.user_id)),
+    call('deny-next', z.object({}), () => simulator.denyNextConsent()),
+    call('grant-only-next', z.object({ scopes: z.array(z.string()) }), (input) =>
+      simulator.grantOnlyNext(input.scopes),
+    ),
     call('device', z.object({ user_code: z.string(), user_id: z.string().nullable() }), (input) => ({
       known: simulator.answerDevice(input.user_code, input.user_id),
     })),

@@ -7,6 +7,9 @@ const sessionId = z.string().optional();
 const delayMs = z.number().min(0).optional();
 const path = z.enum(['base', 'reconnect', 'any']).optional();
 const helixOperation = z.enum(['create', 'list', 'delete', 'users']);
+/** `token` is every grant: a refresh, a code, and asking about a device code (`message` then says how it stands). */
+const authOperation = z.enum(['token', 'validate', 'revoke', 'device']);
+export type AuthOperation = z.infer<typeof authOperation>;
 
 export const faultSpecSchema = z.discriminatedUnion('name', [
   z.strictObject({
@@ -83,14 +86,14 @@ export const faultSpecSchema = z.discriminatedUnion('name', [
   z.strictObject({ name: z.literal('unknown_message_type'), type: z.string().optional(), times }),
   z.strictObject({
     name: z.literal('auth'),
-    on: z.enum(['token', 'validate']),
+    on: authOperation,
     status: z.number().int().min(400).max(599),
     message: z.string().optional(),
     times,
   }),
   z.strictObject({
     name: z.literal('auth_hangs'),
-    on: z.enum(['token', 'validate']),
+    on: authOperation,
     ms: z.number().min(0),
     times,
   }),

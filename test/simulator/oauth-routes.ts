@@ -3,6 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { TokenPair } from './accounts.ts';
 import type { Core } from './core.ts';
+import type { AuthOperation } from './faults.ts';
 import type { Route, SimAnswer, SimRequest } from './http-door.ts';
 
 type Grant = (core: Core, request: SimRequest, hasSecret: boolean) => SimAnswer;
@@ -89,9 +90,9 @@ function validate(core: Core, request: SimRequest): SimAnswer {
 function revoke(core: Core, request: SimRequest): SimAnswer {
   if (request.params.get('client_id') !== core.settings.clientId)
     return refusal(404, 'client does not exist');
-  return core.accounts.revokeToken(request.params.get('token') ?? '')
-    ? { status: 200 }
-    : refusal(400, 'Invalid token');
+  const given = request.params.get('token') ?? '';
+  request.record.userId = core.accounts.findToken(given)?.userId ?? null;
+  return core.accounts.revokeToken(given) ? { status: 200 } : refusal(400, 'Invalid token');
 }
 
 /** Answers at once as the signed-in user would: there is no consent page. */
@@ -113,8 +114,9 @@ function authorize(core: Core, request: SimRequest): SimAnswer {
     target.searchParams.set('error_description', 'The user denied you access');
   } else {
     const scopes = scopeText.split(' ').filter((scope) => scope !== '');
-    target.searchParams.set('code', core.accounts.issueCode(user.id, scopes, redirectUri));
-    target.searchParams.set('scope', scopeText);
+    const granted = core.accounts.consented(scopes);
+    target.searchParams.set('code', core.accounts.issueCode(user.id, granted, redirectUri));
+    target.searchParams.set('scope', granted.join(' '));
   }
   if (state !== undefined) target.searchParams.set('state', state);
   return { status: 302, headers: { location: target.href } };
@@ -129,22 +131,28 @@ function device(core: Core, request: SimRequest): SimAnswer {
     body: {
       device_code: issued.deviceCode,
       expires_in: issued.expiresInSeconds,
-      interval: 5,
+      interval: core.settings.deviceIntervalSeconds,
       user_code: issued.userCode,
       verification_uri: `https://www.twitch.tv/activate?device-code=${issued.userCode}`,
     },
   };
 }
 
+const usualRefusal: Readonly<Record<AuthOperation, string>> = {
+  token: 'Invalid refresh token',
+  validate: 'invalid access token',
+  revoke: 'Invalid token',
+  device: 'invalid client',
+};
+
 export function oauthRoutes(core: Core): readonly Route[] {
-  const withFaults = (on: 'token' | 'validate', handler: typeof token): Route['handler'] => {
+  const withFaults = (on: AuthOperation, handler: typeof token): Route['handler'] => {
     return async (request) => {
       const hang = core.faults.take('auth_hangs', (spec) => spec.on === on);
       if (hang) await pause(hang.ms, undefined, { ref: false });
       const fault = core.faults.take('auth', (spec) => spec.on === on);
       if (!fault) return handler(core, request);
-      const usual = on === 'token' ? 'Invalid refresh token' : 'invalid access token';
-      const fallback = fault.status >= 500 ? 'Service Unavailable' : usual;
+      const fallback = fault.status >= 500 ? 'Service Unavailable' : usualRefusal[on];
       return refusal(fault.status, fault.message ?? fallback);
     };
   };
@@ -161,7 +169,7 @@ export function oauthRoutes(core: Core): readonly Route[] {
       method: 'POST',
       paths: both('revoke'),
       operation: 'revoke',
-      handler: (request) => revoke(core, request),
+      handler: withFaults('revoke', revoke),
     },
     {
       method: 'GET',
@@ -173,7 +181,7 @@ export function oauthRoutes(core: Core): readonly Route[] {
       method: 'POST',
       paths: both('device'),
       operation: 'device',
-      handler: (request) => device(core, request),
+      handler: withFaults('device', device),
     },
   ];
 }

@@ -30,6 +30,9 @@ export interface SimulatorOptions {
   conflictScope?: 'session' | 'user';
   accessTokenSeconds?: number;
   rotateRefreshTokens?: boolean;
+  /** How often a client may ask about a device code. */
+  deviceIntervalSeconds?: number;
+  deviceCodeSeconds?: number;
   /** When given, oauth2/authorize accepts these redirect URIs and no others, compared exactly. */
   redirectUris?: readonly string[];
 }
@@ -59,6 +62,9 @@ export const DEFAULTS = {
   conflictScope: 'session',
   accessTokenSeconds: 14_400,
   rotateRefreshTokens: false,
+  // https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/#device-code-grant-flow
+  deviceIntervalSeconds: 5,
+  deviceCodeSeconds: 1_800,
 } as const satisfies SimulatorOptions;
 
 /** Twitch clamps what the client asks for and announces 10 when it asks for nothing. */

@@ -122,6 +122,18 @@ export class Simulator implements AsyncDisposable {
     this.#core.accounts.denyNextConsent = true;
   }
 
+  /** The next consent, in a browser or for a device, grants these at most, whatever is asked. */
+  grantOnlyNext(scopes: readonly string[]): void {
+    this.#core.accounts.grantOnlyNext = [...scopes];
+  }
+
+  /** Tokens that clients gave back, oldest first: whose each was. */
+  revokes(): { userId: string | null; at: number }[] {
+    return this.requests
+      .filter(({ operation, status }) => operation === 'revoke' && status === 200)
+      .map(({ userId, at }) => ({ userId, at }));
+  }
+
   /** The user types the code on the activation page and agrees, or refuses when `userId` is null. */
   answerDevice(userCode: string, userId: string | null): boolean {
     return this.#core.accounts.answerDevice(userCode, userId);

@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const places = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const quiet = [
+/** Headless, and silent towards everybody but the pages that a test opens. */
+export const browserArguments: readonly string[] = [
   '--headless',
   '--no-sandbox',
   '--disable-gpu',
@@ -33,7 +34,7 @@ export async function openBrowser(url: string): Promise<Browser> {
   if (!path)
     throw new Error('There is no Chromium here: install the package chromium, or set CHROMIUM to one.');
   const profile = await mkdtemp(join(tmpdir(), 'relay-browser-'));
-  const child = spawn(path, [...quiet, `--user-data-dir=${profile}`, url], { stdio: 'ignore' });
+  const child = spawn(path, [...browserArguments, `--user-data-dir=${profile}`, url], { stdio: 'ignore' });
   return {
     child,
     async [Symbol.asyncDispose]() {

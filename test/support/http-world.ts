@@ -1,9 +1,9 @@
 // The HTTP surface on a real listener over the real store, log and feed; only the platform and the sending of webhooks are
 // stand-ins.
 import { createApp } from '../../src/http/app.ts';
-import type { BotStatus, HttpDeps } from '../../src/http/port.ts';
+import type { BotStatus, HttpDeps, UpstreamCheck } from '../../src/http/port.ts';
 import type { Challenged, HttpWebhooks, SentOutcome } from '../../src/http/port-webhooks.ts';
-import { listen, type Listener } from '../../src/http/server.ts';
+import { listen, type Listener, type ListenOptions } from '../../src/http/server.ts';
 import { Audience } from '../../src/fanout/audience.ts';
 import { createFeed } from '../../src/fanout/feed.ts';
 import type { EventFeed } from '../../src/delivery/port.ts';
@@ -19,6 +19,8 @@ import { newWebhookSecret } from '../../src/store/secrets.ts';
 import { createStore, type Store } from '../../src/store/store.ts';
 import { catalogue, eventTypes } from '../../src/upstream/twitch/catalog.ts';
 import { RelayError } from '../../src/domain/errors.ts';
+import { openDoor } from '../../src/domain/visitor.ts';
+import { AccountsDouble, AuthorizationsDouble } from './account-doubles.ts';
 
 export const adminKey = 'admin-key-of-the-tests';
 
@@ -31,9 +33,13 @@ export interface HttpWorld extends AsyncDisposable {
   readonly lines: string[];
   readonly stopping: AbortController;
   readonly webhooks: WebhooksDouble;
+  readonly accounts: AccountsDouble;
+  readonly authorizations: AuthorizationsDouble;
   /** Consumers watching for a wake-up right now. */
   watching(): number;
   status: BotStatus;
+  /** What asking Twitch gives. */
+  upstream: UpstreamCheck;
   admin(method: string, path: string, body?: unknown): Promise<Response>;
   service(name?: string): Promise<ServiceCaller>;
 }
@@ -66,6 +72,10 @@ export class WebhooksDouble implements HttpWebhooks {
     this.calls.push(['challenge', url, secret]);
     return { echoed: this.echoed, outcome: this.outcome };
   }
+  async inForce(): Promise<void> {
+    // Nothing is put in force here.
+  }
+
   async challengeEndpoint(endpointId: string): Promise<Challenged | undefined> {
     this.calls.push(['challengeEndpoint', endpointId]);
     return this.gone ? undefined : { echoed: this.echoed, outcome: this.outcome };
@@ -87,10 +97,13 @@ const idle: BotStatus = {
   usage: null,
 };
 
-/** `replace` swaps any dependency, as a fault that a test arms. */
+const reachable: UpstreamCheck = { unreachable: null, clockAheadMs: 0, tokens: new Map() };
+
+/** `replace` swaps any dependency, as a fault that a test arms. The door is open unless it brings one. */
 export async function httpWorld(
   database: Database,
   replace: (deps: HttpDeps) => Partial<HttpDeps> = () => ({}),
+  listening: Pick<ListenOptions, 'timings' | 'maxSockets'> = {},
 ): Promise<HttpWorld> {
   const store = createStore(database, createSealer([Buffer.alloc(32, 7).toString('base64')]), systemClock);
   const log = await openLog({ pool: database.pool });
@@ -123,9 +136,13 @@ export async function httpWorld(
   const stopping = new AbortController();
   const webhooks = new WebhooksDouble();
   const acked = new Map<string, number>();
-  const state = { status: idle };
+  const state = { status: idle, upstream: reachable };
+  const accounts = new AccountsDouble(store);
+  const authorizations = new AuthorizationsDouble();
   const deps: HttpDeps = {
     adminKey,
+    door: openDoor,
+    version: '0.0.0-test',
     clock: systemClock,
     log: createLogger({
       level: 'debug',
@@ -137,7 +154,7 @@ export async function httpWorld(
     audience,
     catalogue,
     eventTypes,
-    upstream: { botStatus: () => state.status },
+    upstream: { botStatus: () => state.status, check: async () => state.upstream },
     async importBot(body) {
       if (body.access_token === 'bad')
         throw new RelayError('token_invalid', 422, 'Twitch does not know this token');
@@ -145,6 +162,8 @@ export async function httpWorld(
       const tokens = { accessToken: body.access_token, refreshToken: null, expiresAt: null };
       return (await store.bots.upsert({ ...grant, ...tokens, name: body.name })).bot;
     },
+    accounts,
+    authorizations,
     async lookupUser(_botId, login) {
       return login === 'forsen' ? { id: '22484632', login } : undefined;
     },
@@ -170,6 +189,7 @@ export async function httpWorld(
     app: createApp({ ...deps, ...replace(deps) }),
     host: '127.0.0.1',
     port: 0,
+    ...listening,
   });
   const request =
     (headers: Record<string, string>) =>
@@ -189,12 +209,20 @@ export async function httpWorld(
     lines,
     stopping,
     webhooks,
+    accounts,
+    authorizations,
     watching: () => watchers,
     get status() {
       return state.status;
     },
     set status(status) {
       state.status = status;
+    },
+    get upstream() {
+      return state.upstream;
+    },
+    set upstream(upstream) {
+      state.upstream = upstream;
     },
     admin: request({ 'x-admin-key': adminKey }),
     async service(name = 'worker') {

@@ -14,6 +14,7 @@ import {
   type SimulatorOptions,
   type SimUser,
 } from '../simulator/index.ts';
+import { Canary } from './canary.ts';
 import { connectConsumer, type ConsumerOptions, type TestConsumer } from './consumer.ts';
 import type { Receiver } from './receiver.ts';
 import { ShiftClock } from './shift-clock.ts';
@@ -76,6 +77,8 @@ export class World implements AsyncDisposable {
   readonly sim: Simulator;
   readonly clock = new ShiftClock();
   readonly logs: string[] = [];
+  /** Every secret of this world; none may be in `logs`, which the disposal checks. */
+  readonly canary: Canary;
   readonly #options: WorldOptions;
   readonly #consumers: TestConsumer[] = [];
   readonly #env: Record<string, string>;
@@ -91,12 +94,15 @@ export class World implements AsyncDisposable {
       TWITCH_CLIENT_ID: sim.clientId,
       TWITCH_CLIENT_SECRET: sim.clientSecret,
       TWITCH_EVENTSUB_URL: sim.eventSubUrl,
+      TWURPLE_MOCK_API_PORT: String(sim.port),
       PORT: '0',
-      LOG_LEVEL: 'debug',
+      LOG_LEVEL: 'trace',
       // Receivers of the tests are on this machine.
       WEBHOOK_ALLOWED_CIDRS: '127.0.0.0/8',
       ...options.env,
     };
+    this.canary = new Canary([sim.clientId]);
+    this.canary.learnSettings(this.#env);
   }
 
   get daemon(): Daemon {
@@ -152,6 +158,7 @@ export class World implements AsyncDisposable {
       ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
     });
     const text = await response.text();
+    this.canary.learnAnswer(text);
     return {
       status: response.status,
       body: (text ? JSON.parse(text) : null) as T,
@@ -324,6 +331,7 @@ export class World implements AsyncDisposable {
     for (const consumer of this.#consumers) await consumer[Symbol.asyncDispose]();
     await this.stop();
     await this.sim.close();
+    this.canary.assertSilent(this.logs);
     if (this.clock.pending > 0) throw new Error(`${this.clock.pending} timers were left behind`);
   }
 }

@@ -35,6 +35,8 @@ const interest = (state: string, more: object = {}) => ({
   topic_id: uuid,
   state,
   reason: null,
+  code: null,
+  retry_at: null,
   created_at: '2026-11-21T03:00:00.000Z',
   ...more,
 });

@@ -94,6 +94,13 @@ describe('logging in', () => {
     const error = await thrownBy(relay.client().events({ after: 'c1' }).next());
     expect(error).toMatchObject({ name: 'RelayClosedError', code: 4410, advice: 'stop' });
   });
+
+  it('does not come back with a cursor that is none', async () => {
+    relay.refuseUpgrades = 1;
+    relay.answer = () => problemOf(422, 'validation', 'after: expected a cursor as the relay gave it');
+    const error = await thrownBy(relay.client().events({ after: 'zz' }).next());
+    expect(error).toMatchObject({ name: 'RelayApiError', status: 422, code: 'validation' });
+  });
 });
 
 describe('acknowledging', () => {

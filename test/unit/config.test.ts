@@ -31,6 +31,7 @@ test('the required variables suffice and everything else has its default', () =>
       dataDir: './data',
       host: '127.0.0.1',
       port: 8080,
+      publicUrl: undefined,
       adminApiKey: 'a-key-of-16-or-more',
       tokenEncryptionKeys: [key],
       twitchClientId: 'client',
@@ -42,6 +43,10 @@ test('the required variables suffice and everything else has its default', () =>
       retentionDeliveriesHours: 168,
       webhookAllowedCidrs: [],
       webhookChallenge: 'off',
+      serviceBotDefault: 'all',
+      allowedCidrs: [],
+      trustProxy: [],
+      allowedOrigins: [],
       logLevel: 'info',
       ingestBufferEvents: 50_000,
       maxConnections: 5000,
@@ -62,6 +67,38 @@ test('ranges for webhooks are read, and a wrong one is refused with how to write
     const refused = ranges(`192.168.1.0/24,${bad}`);
     expect(refused.ok).toBe(false);
     expect(!refused.ok && refused.problems).toMatchObject([{ variable: 'WEBHOOK_ALLOWED_CIDRS' }]);
+  }
+});
+
+test('the address for browsers is one that Twitch takes as a redirect', () => {
+  const read = (value: string) => {
+    const loaded = loadConfig({ ...enough, PUBLIC_URL: value });
+    return loaded.ok ? loaded.config.publicUrl : loaded.problems.map(({ variable }) => variable);
+  };
+  expect(read('https://relay.example.org/')).toBe('https://relay.example.org');
+  expect(read('https://example.org/relay')).toBe('https://example.org/relay');
+  expect(read('http://localhost:8080')).toBe('http://localhost:8080');
+  for (const bad of [
+    'http://relay.example.org',
+    'http://127.0.0.1:8080',
+    'https://user:word@example.org',
+    'https://example.org/?a=1',
+    'relay.example.org',
+  ]) {
+    expect(read(bad)).toEqual(['PUBLIC_URL']);
+  }
+});
+
+test('origins are read as a browser sends them', () => {
+  const read = (value: string) => loadConfig({ ...enough, ALLOWED_ORIGINS: value });
+  const good = read('https://overlay.example.org, http://localhost:3000');
+  expect(good.ok && good.config.allowedOrigins).toEqual([
+    'https://overlay.example.org',
+    'http://localhost:3000',
+  ]);
+  for (const bad of ['https://overlay.example.org/', 'overlay.example.org', '*', 'null']) {
+    const refused = read(bad);
+    expect(!refused.ok && refused.problems).toMatchObject([{ variable: 'ALLOWED_ORIGINS' }]);
   }
 });
 
@@ -190,7 +227,9 @@ test('a .env that cannot be read is told, not thrown', async () => {
 });
 
 test('a name in .env that is no setting is told with the nearest one, and harms nothing', async () => {
-  await writeFile(join(folder, '.env'), 'RETENTION_HOUR=3\nPORT=8081\n');
+  // The others are read by the command line, the compose file and the scripts.
+  const others = 'RELAY_CLIENT_ID=svc_1\nPOSTGRES_PASSWORD=x\nNGROK_DOMAIN=x.ngrok.app\n';
+  await writeFile(join(folder, '.env'), `RETENTION_HOUR=3\nPORT=8081\n${others}`);
   expect(readEnvironment({ cwd: folder, env: enough })).toMatchObject({
     ok: true,
     env: { PORT: '8081' },

@@ -16,6 +16,9 @@ function setUp() {
   const store: UpstreamStore = {
     bot: unused,
     botIds: unused,
+    interestsOfBot: unused,
+    removeInterests: unused,
+    forgetBot: unused,
     topics: unused,
     forgetTopic: unused,
     interestsOf: unused,

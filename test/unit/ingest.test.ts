@@ -69,7 +69,7 @@ describe('what is kept', () => {
     });
     ingest.notification(notification('a'));
     ingest.notification(notification('a'));
-    ingest.notification(notification('b', { type: 'unwanted' }));
+    expect(ingest.notification(notification('b', { type: 'unwanted' }))).toBe('unwanted');
     await settled();
     ingest.notification(notification('a'));
     log.commitElsewhere([draft('old')]);

@@ -127,4 +127,13 @@ describe('an answer of 200 that is not Twitch’s', () => {
       expect(clean(await oauth.validate('access-secret'))).toMatchObject({ kind: 'unreachable' });
     },
   );
+
+  it.each([{ login: 'b\u0000t' }, { scopes: ['a\u0000'] }, { user_id: '1\n' }])(
+    'proves nothing when no database would take it: %j',
+    async (odd) => {
+      const usual = { client_id: 'c', login: 'bot', user_id: '1', scopes: [], expires_in: 5 };
+      body = JSON.stringify({ ...usual, ...odd });
+      expect(await oauth.validate('access-secret')).toMatchObject({ kind: 'unreachable' });
+    },
+  );
 });

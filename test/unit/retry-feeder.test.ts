@@ -21,6 +21,7 @@ function rig() {
     {
       context: { rows, feed, clock, observer: {}, parks: { isFailing }, settlements: { isFailing } },
       endpointId: 'e1',
+      serviceAccountId: 's1',
       book: {
         owed: (delivery) => {
           held.push(delivery);
@@ -28,6 +29,7 @@ function rig() {
         },
         addOwed: () => undefined,
         missing: () => undefined,
+        notWanted: () => undefined,
       },
       ask: () => feeder.fill(clock.now(), bound),
     },

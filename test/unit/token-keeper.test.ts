@@ -2,10 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import { RelayError } from '../../src/domain/errors.ts';
 import { deferred } from '../../src/runtime/deferred.ts';
-import type { OAuth, RefreshOutcome, ValidateOutcome } from '../../src/upstream/twitch/oauth.ts';
+import type {
+  OAuth,
+  RefreshOutcome,
+  RevokeOutcome,
+  ValidateOutcome,
+} from '../../src/upstream/twitch/oauth.ts';
 import {
   createTokenKeeper,
-  validateHourly,
   type StoredTokens,
   type TokenStore,
 } from '../../src/upstream/twitch/token-keeper.ts';
@@ -27,18 +31,28 @@ function setUp(over: Partial<StoredTokens> = {}) {
   const rows = new Map<string, StoredTokens>([
     ['bot', { accessToken: 'old-secret', refreshToken: 'refresh-secret', expiresAt: null, ...over }],
   ]);
-  const seen = { refreshes: [] as string[], validates: [] as string[], reauth: [] as string[], validated: 0 };
+  const seen = {
+    refreshes: [] as string[],
+    validates: [] as string[],
+    revokes: [] as string[],
+    reauth: [] as string[],
+    cleared: 0,
+    validated: 0,
+  };
   const script = {
     refresh: (): Promise<RefreshOutcome> => Promise.resolve(refreshed('new-secret')),
     validate: (): Promise<ValidateOutcome> => Promise.resolve(valid()),
-    save: (): Promise<void> => Promise.resolve(),
+    revoke: (): Promise<RevokeOutcome> => Promise.resolve({ kind: 'revoked' }),
+    save: (): Promise<void | false> => Promise.resolve(),
   };
   const flagged = new Set<string>();
   const store: TokenStore = {
     tokens: (id) => Promise.resolve(rows.get(id)),
-    async saveTokens(id, tokens) {
+    async saveTokens(id, tokens, only) {
       await script.save();
+      if (only && rows.get(id)?.accessToken !== only.replaces) return false;
       rows.set(id, tokens);
+      return true;
     },
     setValidated: () => Promise.resolve(void seen.validated++),
     requireReauth(id) {
@@ -46,8 +60,13 @@ function setUp(over: Partial<StoredTokens> = {}) {
       flagged.add(id);
       return Promise.resolve(first);
     },
+    clearReauth: () => Promise.resolve(void seen.cleared++),
   };
-  const oauth: OAuth = {
+  const oauth: Pick<OAuth, 'refresh' | 'validate' | 'revoke'> = {
+    revoke(token) {
+      seen.revokes.push(token);
+      return script.revoke();
+    },
     refresh(token) {
       seen.refreshes.push(token);
       return script.refresh();
@@ -135,6 +154,85 @@ describe('renewing', () => {
   });
 });
 
+describe('a refresh that somebody asks for', () => {
+  it('replaces a token that is still good, in one call however many ask', async () => {
+    const { keeper, seen, rows } = setUp();
+    const all = await Promise.all([
+      keeper.renew('bot', 'old-secret'),
+      keeper.refresh('bot'),
+      keeper.refresh('bot'),
+    ]);
+    expect(all).toEqual(Array.from({ length: 3 }, () => ({ kind: 'token', accessToken: 'new-secret' })));
+    expect(seen.refreshes).toEqual(['refresh-secret']);
+    expect(rows.get('bot')?.accessToken).toBe('new-secret');
+    expect(seen.cleared).toBe(1);
+  });
+
+  it('says why not', async () => {
+    const without = setUp({ refreshToken: null });
+    expect(await without.keeper.refresh('bot')).toEqual({ kind: 'no_refresh_token' });
+    expect(without.seen.reauth).toEqual([]);
+    const dead = setUp();
+    dead.script.refresh = () => Promise.resolve({ kind: 'invalid' });
+    expect((await dead.keeper.refresh('bot')).kind).toBe('reauth');
+    expect(dead.seen.reauth).toHaveLength(1);
+    const away = setUp();
+    away.script.refresh = () => Promise.resolve({ kind: 'unreachable', why: 'Twitch answered 503' });
+    expect(await away.keeper.refresh('bot')).toEqual({ kind: 'later', reason: 'Twitch answered 503' });
+    expect((await away.keeper.refresh('stranger')).kind).toBe('reauth');
+  });
+});
+
+describe('giving the grant back', () => {
+  const still = () => Promise.resolve(true);
+
+  it('revokes the stored token', async () => {
+    const { keeper, seen } = setUp();
+    expect(await keeper.revoke('bot', still)).toBe('gone');
+    expect(seen.revokes).toEqual(['old-secret']);
+  });
+
+  it('renews a dead token to reach the grant behind it, and is done when there is none', async () => {
+    const { keeper, script, seen } = setUp();
+    script.revoke = () => Promise.resolve({ kind: seen.revokes.length === 1 ? 'invalid' : 'revoked' });
+    expect(await keeper.revoke('bot', still)).toBe('gone');
+    expect(seen.revokes).toEqual(['old-secret', 'new-secret']);
+    const dead = setUp({ refreshToken: null });
+    dead.script.revoke = () => Promise.resolve({ kind: 'invalid' });
+    expect(await dead.keeper.revoke('bot', still)).toBe('gone');
+    expect(dead.seen.reauth).toEqual([]);
+  });
+
+  it('gives back what a refresh brings at that moment, not what it replaces', async () => {
+    const { keeper, script, seen } = setUp();
+    const answer = deferred<RefreshOutcome>();
+    script.refresh = () => answer.promise;
+    const refreshing = keeper.refresh('bot');
+    await expect.poll(() => seen.refreshes).toHaveLength(1);
+    const revoking = keeper.revoke('bot', () => Promise.resolve(true));
+    answer.resolve(refreshed('new-secret'));
+    expect([await refreshing, await revoking]).toMatchObject([{ kind: 'token' }, 'gone']);
+    expect(seen.revokes).toEqual(['new-secret']);
+  });
+
+  it('waits for Twitch, and leaves a bot alone that was brought in again', async () => {
+    const { keeper, script, seen } = setUp();
+    script.revoke = () => Promise.resolve({ kind: 'unreachable', why: 'network failure' });
+    expect(await keeper.revoke('bot', still)).toBe('later');
+    expect(await keeper.revoke('bot', () => Promise.resolve(false))).toBe('not_any_more');
+    expect(seen.revokes).toHaveLength(1);
+  });
+
+  it('has nothing to give back when no key opens the tokens', async () => {
+    const { keeper, store, seen } = setUp();
+    store.tokens = () => Promise.reject(new RelayError('seal_unknown_key', 500, 'sealed with another key'));
+    expect(await keeper.revoke('bot', still)).toBe('gone');
+    store.tokens = () => Promise.reject(new Error('the database is away'));
+    await expect(keeper.revoke('bot', still)).rejects.toThrow('away');
+    expect(seen.revokes).toEqual([]);
+  });
+});
+
 describe('handing out', () => {
   it('renews a minute before the end, and not earlier', async () => {
     const soon = setUp();
@@ -168,37 +266,6 @@ describe('validating', () => {
     script.validate = () => Promise.resolve({ kind: 'unreachable', why: 'network failure' });
     expect(await keeper.validate('bot')).toEqual({ kind: 'later', reason: 'network failure' });
     expect(seen.reauth).toEqual([]);
-  });
-
-  it('goes on to the other bots when one cannot be looked at, and again after the hour', async () => {
-    const { keeper, clock } = setUp();
-    const asked: string[] = [];
-    const errors: unknown[] = [];
-    const stop = new AbortController();
-    const loop = validateHourly(
-      {
-        keeper: {
-          ...keeper,
-          validate(botId) {
-            asked.push(botId);
-            return botId === 'broken' ? Promise.reject(new Error('sealed')) : keeper.validate('bot');
-          },
-        },
-        clock,
-        everyMs: 3_600_000,
-        bots: () => Promise.resolve(['broken', 'bot']),
-        onError: (error) => errors.push(error),
-      },
-      stop.signal,
-    );
-    while (clock.pending === 0) await new Promise((resolve) => setImmediate(resolve));
-    expect(asked).toEqual(['broken', 'bot']);
-    await clock.advance(3_600_000);
-    while (asked.length < 4) await new Promise((resolve) => setImmediate(resolve));
-    expect(errors.length).toBeGreaterThan(0);
-    stop.abort();
-    await loop;
-    expect(clock.pending).toBe(0);
   });
 });
 

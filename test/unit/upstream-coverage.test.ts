@@ -17,6 +17,9 @@ it('a second caller waits for the first one’s write', async () => {
     store: {
       bot: unused,
       botIds: unused,
+      interestsOfBot: unused,
+      removeInterests: unused,
+      forgetBot: unused,
       topics: unused,
       forgetTopic: unused,
       interestsOf: unused,

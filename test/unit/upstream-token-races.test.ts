@@ -5,20 +5,27 @@ import type { RefreshOutcome } from '../../src/upstream/twitch/oauth.ts';
 import { createTokenKeeper, type StoredTokens } from '../../src/upstream/twitch/token-keeper.ts';
 import { ShiftClock } from '../support/shift-clock.ts';
 
-function setUp() {
+function setUp(beforeSave: () => void = () => undefined) {
   let row: StoredTokens = { accessToken: 'old', refreshToken: 'old-refresh', expiresAt: null };
   const answer = deferred<RefreshOutcome>();
   const told: string[] = [];
   const keeper = createTokenKeeper({
     store: {
       tokens: () => Promise.resolve(row),
-      saveTokens: (_id, tokens) => Promise.resolve(void (row = tokens)),
+      saveTokens(_id, tokens, only) {
+        beforeSave();
+        if (only && row.accessToken !== only.replaces) return Promise.resolve(false);
+        row = tokens;
+        return Promise.resolve(true);
+      },
       setValidated: () => Promise.resolve(),
       requireReauth: () => Promise.resolve(true),
+      clearReauth: () => Promise.resolve(),
     },
     oauth: {
       refresh: () => answer.promise,
       validate: () => Promise.reject(new Error('not part of this')),
+      revoke: () => Promise.reject(new Error('not part of this')),
     },
     clock: new ShiftClock(),
     clientId: 'client',
@@ -45,6 +52,17 @@ it('a refreshed pair of the old grant does not replace the one that was brought 
   const renewing = keeper.renew('bot', 'old');
   await Promise.resolve();
   bringIn(brought);
+  answer.resolve({
+    kind: 'refreshed',
+    token: { accessToken: 'renewed', refreshToken: null, scopes: [], expiresAt: null },
+  });
+  expect(await renewing).toEqual({ kind: 'token', accessToken: 'brought' });
+  expect(row()).toEqual(brought);
+});
+
+it('what is brought in at the very moment of saving stays', async () => {
+  const { keeper, answer, bringIn, row } = setUp(() => bringIn(brought));
+  const renewing = keeper.renew('bot', 'old');
   answer.resolve({
     kind: 'refreshed',
     token: { accessToken: 'renewed', refreshToken: null, scopes: [], expiresAt: null },
