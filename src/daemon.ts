@@ -29,6 +29,7 @@ import { createTwitchUpstream } from './upstream/twitch/twitch-upstream.ts';
 import { httpAccounts, tellResumed } from './wiring/accounts.ts';
 import { followStore, loadInterests } from './wiring/audience.ts';
 import {
+  countingDeclare,
   countingSink,
   doorObserver,
   gaugeSources,
@@ -135,7 +136,7 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
     store,
     told,
   });
-  const declare = (draft: EventDraft) => ingest.declare(draft);
+  const declare = countingDeclare(ingest, told);
   const upstream = createTwitchUpstream({
     clientId: config.twitchClientId,
     clientSecret: config.twitchClientSecret,

@@ -4,6 +4,7 @@ import type { EventFeed, ReadResult } from '../delivery/port.ts';
 import type { GatewayHandle, GatewayObserver } from '../delivery/gateway/index.ts';
 import type { Sender, WebhookObserver, WebhooksHandle } from '../delivery/webhooks/ports.ts';
 import type { DoorObserver } from '../door/index.ts';
+import type { EventDraft } from '../domain/event.ts';
 import type { Ingest, IngestObserver } from '../ingest/ingest.ts';
 import type { LogReader } from '../log/port.ts';
 import type { Retention } from '../log/retention.ts';
@@ -11,6 +12,7 @@ import type { BusinessEvents } from '../observability/business-events.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { DeliveryPath, GaugeSources } from '../observability/metrics.ts';
 import { processReadings } from '../observability/process-readings.ts';
+import type { GapEvent } from '../protocol/index.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { UpstreamObserver } from '../upstream/observer.ts';
 import type { UpstreamSink } from '../upstream/port.ts';
@@ -140,6 +142,22 @@ export const countingSink = (ingest: Ingest, told: BusinessEvents): UpstreamSink
   declare: (draft) => ingest.declare(draft),
   durableUntil: (botAccountId, at) => ingest.durableUntil(botAccountId, at),
 });
+
+/** What delivery and accounts declare. A gap of theirs is told here; upstream and ingest report theirs themselves. */
+export const countingDeclare = (ingest: Ingest, told: BusinessEvents) => (draft: EventDraft) => {
+  if (draft.type === 'relay.gap') {
+    const { event } = JSON.parse(`{${draft.body}}`) as { event: GapEvent };
+    const { cause, bot_account_id: bot, topic_ids: topics } = event;
+    told.gapDeclared({
+      bot,
+      cause,
+      topics: topics.length,
+      from: Date.parse(event.from),
+      to: Date.parse(event.to),
+    });
+  }
+  return ingest.declare(draft);
+};
 
 /**
  * The feed as sockets read it, with the age of what they take: from the platform's timestamp to the read that the write

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { expect, it } from 'vitest';
 import { appendParameters, appendSql } from '../../src/log/log-sql.ts';
 import { openLog } from '../../src/log/postgres-log.ts';
-import { testDatabase } from '../support/test-database.ts';
+import { poolBeside, testDatabase } from '../support/test-database.ts';
 import { draft, until } from './log-fixtures.ts';
 
 const appenders = 4;
@@ -13,8 +13,8 @@ const batchesEach = 60;
 it('never shows a smaller seq after a larger one', async () => {
   await using place = await testDatabase();
   const database = await place.open();
-  const pools = Array.from({ length: appenders }, () => new pg.Pool({ ...database.connection, max: 2 }));
-  const readerPool = new pg.Pool({ ...database.connection, max: 2 });
+  const pools = Array.from({ length: appenders }, () => poolBeside(database, 2));
+  const readerPool = poolBeside(database, 2);
   try {
     const logs = await Promise.all(pools.map((pool) => openLog({ pool })));
     const readerLog = await openLog({ pool: readerPool });

@@ -49,6 +49,16 @@ export async function testDatabase(): Promise<TestDatabase> {
   };
 }
 
+/**
+ * A pool of its own to the same database, for whoever has to be a second process. `end()` of a pool does not wait for the
+ * server's goodbye, and dropping the database ends what is left of it: without a listener that is an uncaught exception.
+ */
+export function poolBeside(database: Database, max: number): pg.Pool {
+  const pool = new pg.Pool({ ...database.connection, max });
+  pool.on('error', () => {});
+  return pool;
+}
+
 /** Makes the template if this set of migrations has none yet. Later runs find it. Answers what the run will use. */
 export async function prepareTemplate(): Promise<string> {
   const url = testDatabaseUrl();

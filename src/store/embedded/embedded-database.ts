@@ -52,6 +52,9 @@ async function open(folder: string, report: Report): Promise<EmbeddedDatabase> {
     await mkdir(host, { recursive: true, mode: 0o700 });
     await chmod(host, 0o700);
     const dataPath = join(folder, 'pglite');
+    // Tokens and events lie in there; the engine by itself would make it readable to everybody.
+    await mkdir(dataPath, { recursive: true, mode: 0o700 });
+    await chmod(dataPath, 0o700);
     const start = () => startWorker({ dataPath, socketPath });
     const stop = await supervise(start, { clock: systemClock, report });
     return {
