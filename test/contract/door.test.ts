@@ -9,7 +9,7 @@ import { answerHeaders } from '../../src/runtime/answer-headers.ts';
 import type { Database } from '../../src/store/database.ts';
 import { adminKey, httpWorld, type HttpWorld, type ServiceCaller } from '../support/http-world.ts';
 import { ShiftClock } from '../support/shift-clock.ts';
-import { testDatabase, type TestDatabase } from '../support/test-database.ts';
+import { sharedDatabase, type TestDatabase } from '../support/test-database.ts';
 import { TestClient, rawUpgrade } from './gateway-client.ts';
 
 let place: TestDatabase;
@@ -23,7 +23,7 @@ let lookUps: string[];
 const limited: unknown[] = [];
 
 beforeAll(async () => {
-  place = await testDatabase();
+  place = await sharedDatabase();
   database = await place.open();
 });
 afterAll(async () => place[Symbol.asyncDispose]());

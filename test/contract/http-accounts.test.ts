@@ -8,7 +8,7 @@ import * as shapes from '../../src/protocol/rest.ts';
 import type { Database } from '../../src/store/database.ts';
 import { linkedState } from '../support/account-doubles.ts';
 import { httpWorld, type HttpWorld, type ServiceCaller } from '../support/http-world.ts';
-import { testDatabase, type TestDatabase } from '../support/test-database.ts';
+import { sharedDatabase, type TestDatabase } from '../support/test-database.ts';
 
 let place: TestDatabase;
 let database: Database;
@@ -17,7 +17,7 @@ let worker: ServiceCaller;
 let botId: string;
 
 beforeAll(async () => {
-  place = await testDatabase();
+  place = await sharedDatabase();
   database = await place.open();
 });
 afterAll(async () => place[Symbol.asyncDispose]());

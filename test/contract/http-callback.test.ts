@@ -5,14 +5,14 @@ import { RelayError } from '../../src/domain/errors.ts';
 import { checksView } from '../../src/protocol/rest.ts';
 import type { Database } from '../../src/store/database.ts';
 import { httpWorld, type HttpWorld } from '../support/http-world.ts';
-import { testDatabase, type TestDatabase } from '../support/test-database.ts';
+import { sharedDatabase, type TestDatabase } from '../support/test-database.ts';
 
 let place: TestDatabase;
 let database: Database;
 let world: HttpWorld;
 
 beforeAll(async () => {
-  place = await testDatabase();
+  place = await sharedDatabase();
   database = await place.open();
   world = await httpWorld(database);
 });

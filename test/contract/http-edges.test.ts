@@ -7,7 +7,7 @@ import { problem as problemShape } from '../../src/protocol/rest.ts';
 import type { Database } from '../../src/store/database.ts';
 import { httpWorld, type HttpWorld, type ServiceCaller } from '../support/http-world.ts';
 import { ShiftClock } from '../support/shift-clock.ts';
-import { testDatabase, type TestDatabase } from '../support/test-database.ts';
+import { sharedDatabase, type TestDatabase } from '../support/test-database.ts';
 import { until } from '../support/until.ts';
 
 let place: TestDatabase;
@@ -16,7 +16,7 @@ let world: HttpWorld;
 let worker: ServiceCaller;
 
 beforeAll(async () => {
-  place = await testDatabase();
+  place = await sharedDatabase();
   database = await place.open();
 });
 afterAll(async () => place[Symbol.asyncDispose]());

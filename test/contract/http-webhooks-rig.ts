@@ -6,7 +6,7 @@ import type { HttpDeps } from '../../src/http/port.ts';
 import * as shapes from '../../src/protocol/index.ts';
 import type { Database } from '../../src/store/database.ts';
 import { httpWorld, type HttpWorld, type ServiceCaller } from '../support/http-world.ts';
-import { testDatabase, type TestDatabase } from '../support/test-database.ts';
+import { sharedDatabase, type TestDatabase } from '../support/test-database.ts';
 
 /** Every text in it that must not show elsewhere holds the canary. */
 export const url = 'https://receiver.test/hook-with-a-canary?key=canary';
@@ -99,7 +99,7 @@ export class WebhooksRig {
 export function webhooksRig(replace: Partial<HttpDeps> = {}): WebhooksRig {
   const rig = new WebhooksRig();
   beforeAll(async () => {
-    rig.place = await testDatabase();
+    rig.place = await sharedDatabase();
     rig.database = await rig.place.open();
   });
   afterAll(async () => rig.place[Symbol.asyncDispose]());

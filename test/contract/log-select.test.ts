@@ -8,14 +8,14 @@ import { openLog, type PostgresLog } from '../../src/log/postgres-log.ts';
 import { createReader } from '../../src/log/reader.ts';
 import { RecentWindow } from '../../src/log/recent-window.ts';
 import type { Database } from '../../src/store/database.ts';
-import { testDatabase, type TestDatabase } from '../support/test-database.ts';
+import { sharedDatabase, type TestDatabase } from '../support/test-database.ts';
 import { draft, uuid } from './log-fixtures.ts';
 
 let place: TestDatabase;
 let pool: Database['pool'];
 let log: PostgresLog;
 beforeAll(async () => {
-  place = await testDatabase();
+  place = await sharedDatabase();
   ({ pool } = await place.open());
   log = await openLog({ pool });
 });

@@ -9,7 +9,7 @@ import type { Operation } from '../../src/http/openapi/operation.ts';
 import { problems } from '../../src/http/openapi/problems.ts';
 import { problem } from '../../src/protocol/rest.ts';
 import type { HttpWorld } from '../support/http-world.ts';
-import { testDatabase, type TestDatabase } from '../support/test-database.ts';
+import { sharedDatabase, type TestDatabase } from '../support/test-database.ts';
 import type { Recipe } from './openapi-recipe.ts';
 import { recipeNames, recipesOf } from './openapi-recipes.ts';
 import { documented, faultsOf, Rig, resolve, type Json } from './openapi-rig.ts';
@@ -17,7 +17,7 @@ import { documented, faultsOf, Rig, resolve, type Json } from './openapi-rig.ts'
 let place: TestDatabase;
 let rig: Rig;
 beforeAll(async () => {
-  place = await testDatabase();
+  place = await sharedDatabase();
   rig = new Rig(await place.open());
   await rig.open();
 });

@@ -9,7 +9,7 @@ import { createSealer } from '../../src/store/seal.ts';
 import { createStore } from '../../src/store/store.ts';
 import type { Store, StoreChange } from '../../src/store/store.ts';
 import { ShiftClock } from '../support/shift-clock.ts';
-import { testDatabase } from '../support/test-database.ts';
+import { sharedDatabase } from '../support/test-database.ts';
 import type { TestDatabase } from '../support/test-database.ts';
 
 const key = Buffer.alloc(32, 1).toString('base64');
@@ -22,7 +22,7 @@ let store: Store;
 let changes: StoreChange[];
 
 beforeAll(async () => {
-  place = await testDatabase();
+  place = await sharedDatabase();
   database = await place.open();
 });
 afterAll(async () => place[Symbol.asyncDispose]());

@@ -8,7 +8,7 @@ import type { Sealer } from '../../src/store/seal.ts';
 import { createStore } from '../../src/store/store.ts';
 import type { Store, StoreChange } from '../../src/store/store.ts';
 import { ShiftClock } from '../support/shift-clock.ts';
-import { testDatabase } from '../support/test-database.ts';
+import { sharedDatabase } from '../support/test-database.ts';
 import type { TestDatabase } from '../support/test-database.ts';
 
 export const key = Buffer.alloc(32, 1).toString('base64');
@@ -41,7 +41,7 @@ export function storeRig(): StoreRig {
   const rig = {} as StoreRig;
   let place: TestDatabase;
   beforeAll(async () => {
-    place = await testDatabase();
+    place = await sharedDatabase();
     rig.database = await place.open();
   });
   afterAll(async () => place[Symbol.asyncDispose]());

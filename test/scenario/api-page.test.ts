@@ -4,14 +4,14 @@ import { operations } from '../../src/http/openapi/operations/index.ts';
 import { browserPath, browserRequired } from '../support/browser.ts';
 import { browserPage, type BrowserPage } from '../support/browser-page.ts';
 import { httpWorld, type HttpWorld } from '../support/http-world.ts';
-import { testDatabase, type TestDatabase } from '../support/test-database.ts';
+import { sharedDatabase, type TestDatabase } from '../support/test-database.ts';
 import { until } from '../support/until.ts';
 
 const hasBrowser = browserPath() !== undefined || browserRequired();
 let place: TestDatabase;
 let world: HttpWorld;
 beforeAll(async () => {
-  place = await testDatabase();
+  place = await sharedDatabase();
   world = await httpWorld(await place.open());
 });
 afterAll(async () => {

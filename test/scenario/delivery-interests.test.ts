@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import type { RelayEvent } from '../../src/protocol/event.ts';
-import { testDatabase, type TestDatabase } from '../support/test-database.ts';
+import { sharedDatabase, type TestDatabase } from '../support/test-database.ts';
 import { until } from '../support/until.ts';
 import { createWorld, type Bot, type World } from '../support/world.ts';
 
@@ -13,7 +13,7 @@ let database: Database;
 let onReadInterests: () => Promise<void>;
 
 beforeAll(async () => {
-  place = await testDatabase();
+  place = await sharedDatabase();
   database = await place.open();
   const { pool } = database;
   const query = pool.query.bind(pool) as (...args: unknown[]) => Promise<unknown>;

@@ -4,14 +4,14 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Database } from '../../src/store/database.ts';
-import { testDatabase, type TestDatabase } from '../support/test-database.ts';
+import { sharedDatabase, type TestDatabase } from '../support/test-database.ts';
 import { until } from '../support/until.ts';
 import { adminKey, createWorld, type Service, type World } from '../support/world.ts';
 
 let place: TestDatabase;
 let database: Database;
 beforeAll(async () => {
-  place = await testDatabase();
+  place = await sharedDatabase();
   database = await place.open();
 });
 afterAll(async () => place[Symbol.asyncDispose]());

@@ -2,7 +2,7 @@
 // written down before anything claims coverage past it.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
-import { testDatabase, type TestDatabase } from '../support/test-database.ts';
+import { sharedDatabase, type TestDatabase } from '../support/test-database.ts';
 import { until } from '../support/until.ts';
 import {
   adminKey,
@@ -16,7 +16,7 @@ import {
 let place: TestDatabase;
 let database: Database;
 beforeAll(async () => {
-  place = await testDatabase();
+  place = await sharedDatabase();
   database = await place.open();
 });
 afterAll(() => place[Symbol.asyncDispose]());

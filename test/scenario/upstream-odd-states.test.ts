@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase, type Database } from '../../src/store/database.ts';
 import { defaultTimings } from '../../src/upstream/twitch/timings.ts';
 import { CuttableWire } from '../support/cuttable-wire.ts';
-import { testDatabase, type TestDatabase } from '../support/test-database.ts';
+import { sharedDatabase, type TestDatabase } from '../support/test-database.ts';
 import { until } from '../support/until.ts';
 import { createWorld, type Bot, type Service, type World, type WorldOptions } from '../support/world.ts';
 
@@ -12,7 +12,7 @@ let place: TestDatabase;
 let wire: CuttableWire;
 let database: Database;
 beforeAll(async () => {
-  place = await testDatabase();
+  place = await sharedDatabase();
   const direct = await place.open();
   wire = await CuttableWire.open(direct.connection);
   database = await openDatabase({ databaseUrl: wire.url, dataDir: place.dataDir });

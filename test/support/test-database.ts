@@ -27,9 +27,12 @@ export const testDatabaseUrl = (): string | undefined => process.env['TEST_DATAB
 
 /** Which databases this run is about: every test that opens one runs against this kind. */
 export async function testDatabase(): Promise<TestDatabase> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'relay-test-'));
+  return makeDatabase(await mkdtemp(join(tmpdir(), 'relay-test-')), 'relay_test_');
+}
+
+async function makeDatabase(dataDir: string, prefix: string): Promise<TestDatabase> {
   const url = testDatabaseUrl();
-  const place = url ? await serverDatabase(url) : await embeddedDatabase(dataDir);
+  const place = url ? await serverDatabase(url, prefix) : await embeddedDatabase(dataDir);
   const opened = new Set<Database>();
   const open = async () => {
     const database = await openDatabase({ databaseUrl: place.databaseUrl, dataDir });
@@ -48,6 +51,56 @@ export async function testDatabase(): Promise<TestDatabase> {
     },
   };
 }
+
+/** Where this process keeps what outlives a test file; the end of the run removes it. */
+const runFolder = 'RELAY_TEST_RUN';
+
+let shared: { place: TestDatabase; database: Database; taken: boolean } | undefined;
+
+/**
+ * As `testDatabase`, but handed from file to file within this process, since opening takes a second: emptied when it is
+ * taken, left open when it is given back. For those who treat it well: whoever ends it, cuts its connections or looks at
+ * its files takes one of their own, and so does who comes while it is taken.
+ */
+export async function sharedDatabase(): Promise<TestDatabase> {
+  const folder = process.env[runFolder];
+  if (shared?.taken || !folder) return testDatabase();
+  if (!shared) {
+    const place = await makeDatabase(await mkdtemp(join(folder, 'shared-')), runPrefix(folder));
+    shared = { place, database: await place.open(), taken: false };
+  }
+  const held = shared;
+  held.taken = true;
+  await held.place.reset();
+  return {
+    databaseUrl: held.place.databaseUrl,
+    dataDir: held.place.dataDir,
+    open: async () => held.database,
+    reset: () => held.place.reset(),
+    [Symbol.asyncDispose]: async () => void (held.taken = false),
+  };
+}
+
+/** For the run's beginning and end: the folder, and afterwards every database that was made for it. */
+export async function openRun(): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'relay-run-'));
+  process.env[runFolder] = folder;
+  return async () => {
+    await removeFolder(folder);
+    const url = testDatabaseUrl();
+    if (!url) return;
+    await withClient(url, async (client) => {
+      const left = await client.query<{ name: string }>(
+        'SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1)',
+        [runPrefix(folder)],
+      );
+      for (const { name } of left.rows) await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    });
+  };
+}
+
+const runPrefix = (folder: string) =>
+  `relay_test_run_${createHash('sha256').update(folder).digest('hex').slice(0, 12)}_`;
 
 /**
  * A pool of its own to the same database, for whoever has to be a second process. `end()` of a pool does not wait for the
@@ -84,9 +137,9 @@ async function embeddedDatabase(dataDir: string): Promise<Place> {
   return { drop: async () => {} };
 }
 
-async function serverDatabase(url: string): Promise<Place> {
+async function serverDatabase(url: string, prefix: string): Promise<Place> {
   const template = await serverTemplate(url);
-  const name = `relay_test_${randomBytes(8).toString('hex')}`;
+  const name = `${prefix}${randomBytes(8).toString('hex')}`;
   await withClient(url, (client) => client.query(`CREATE DATABASE ${name} TEMPLATE ${template}`));
   return {
     databaseUrl: named(url, name),

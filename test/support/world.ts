@@ -18,7 +18,7 @@ import { Canary } from './canary.ts';
 import { connectConsumer, type ConsumerOptions, type TestConsumer } from './consumer.ts';
 import type { Receiver } from './receiver.ts';
 import { ShiftClock } from './shift-clock.ts';
-import { testDatabase, type TestDatabase } from './test-database.ts';
+import { sharedDatabase, type TestDatabase } from './test-database.ts';
 import { until } from './until.ts';
 
 export const adminKey = 'test-admin-key-0123456789';
@@ -361,7 +361,7 @@ export function worlds(): {
   let database: Database | undefined;
   return {
     async open() {
-      place = await testDatabase();
+      place = await sharedDatabase();
       database = await place.open();
     },
     async close() {
