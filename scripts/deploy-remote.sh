@@ -10,6 +10,10 @@ ready_timeout=${3:-120}
 folder=$path/releases/$release
 keep_releases=3
 umask 077
+# The connection may break. What was begun is brought to its end all the same, so nothing here dies of a hang-up or of
+# output that nobody reads, docker included: it writes to a loop that goes on reading.
+trap '' HUP PIPE
+exec > >(while IFS= read -r line || [ -n "$line" ]; do printf '%s\n' "$line" 2>/dev/null || true; done) 2>&1
 
 say() { printf '%s\n' "$*"; }
 warn() { printf 'deploy: %s\n' "$*" >&2; }
@@ -35,8 +39,10 @@ if [ ! -f .env ]; then
   fi
   cp "$previous/.env" .env
 fi
-# Written down, so that `docker compose` by hand in this folder means this release.
-grep -v '^RELAY_TAG=' .env >.env.new || true
+# Written down, so that `docker compose` by hand in this folder means this release. Lines end as everything here expects.
+sed -e $'s/\r$//' -e '/^RELAY_TAG=/d' .env >.env.new
+# A last line without an end would swallow the next one.
+if [ -n "$(tail -c 1 .env.new)" ]; then echo >>.env.new; fi
 printf 'RELAY_TAG=%s\n' "$release" >>.env.new
 mv .env.new .env
 chmod 600 .env
@@ -102,7 +108,8 @@ fi
 # A release that changes the database cannot be gone back from by starting the old one: that one refuses a newer database.
 migrates=no
 own_database=no
-if grep -Eq '^[[:space:]]*RELAY_DATABASE_URL=.' .env; then own_database=yes; fi
+# Empty quotes are as good as nothing, for compose too.
+if grep -Eq "^[[:space:]]*(export[[:space:]]+)?RELAY_DATABASE_URL[[:space:]]*=[[:space:]]*[\"']?[^\"'#[:space:]]" .env; then own_database=yes; fi
 if [ -n "$previous" ] && ! diff -rq "$previous/prisma/migrations" "$folder/prisma/migrations" >/dev/null 2>&1; then
   migrates=yes
 fi

@@ -2,6 +2,8 @@
 # Puts this tree on a server and starts it there: checks, uploads a release folder, builds, waits for /ready, goes back to
 # the release before when that fails. What happens on the server is in deploy-remote.sh, which travels with the release.
 set -euo pipefail
+# With it, cd may go to a folder of the same name elsewhere.
+unset CDPATH
 
 usage() {
   cat <<'USAGE'
@@ -10,7 +12,7 @@ scripts/deploy.sh [--dry-run] [--skip-check] user@host /absolute/path
   --dry-run      check everything here and say what would be done; the server is not contacted
   --skip-check   do not check .env (it is needed when Node is not installed here)
 
-The server needs Docker with the compose plugin, and bash. SSH options belong into ~/.ssh/config.
+The server needs Docker with the compose plugin, 2.24 or newer, and bash. SSH options belong into ~/.ssh/config.
 READY_TIMEOUT_SECONDS (default 120) is how long the new release may take to become ready.
 USAGE
 }
@@ -73,15 +75,23 @@ check_env() {
   # Only what is in the file counts: this shell's variables do not travel.
   env -i PATH="$PATH" HOME="${HOME:-/}" "${relay[@]}" check >&2 || fail ".env is not complete; nothing was changed"
 }
+# Whether .env gives it a value; empty quotes and the end of a line from Windows are none.
+sets() { grep -Eq "^[[:space:]]*(export[[:space:]]+)?$1[[:space:]]*=[[:space:]]*[\"']?[^\"'#[:space:]]" .env; }
 send_env=no
 if [ -f .env ]; then
   send_env=yes
   if [ "$check" = yes ]; then check_env; fi
-  if grep -Eq '^[[:space:]]*TWURPLE_MOCK_API_PORT=.' .env; then
+  if sets TWURPLE_MOCK_API_PORT; then
     fail ".env sets TWURPLE_MOCK_API_PORT, a stand-in for Twitch on this machine; leave it empty to deploy"
   fi
-  if ! grep -Eq '^[[:space:]]*POSTGRES_PASSWORD=.' .env; then
+  if ! sets POSTGRES_PASSWORD; then
     say "note: .env sets no POSTGRES_PASSWORD, so the database has the default one; it is reached from the server alone"
+  fi
+  # The relay takes a dollar sign as it is; compose puts a variable in its place, and the two would know different secrets.
+  quoted="'"
+  dollars=$(sed -nE 's/^[[:space:]]*(export[[:space:]]+)?([A-Za-z_][A-Za-z0-9_]*)[[:space:]]*=[[:space:]]*([^'"$quoted"'[:space:]].*)?[$][A-Za-z_{].*/\2/p' .env | tr '\n' ' ')
+  if [ -n "$dollars" ]; then
+    say "note: Docker reads a variable's name behind the dollar sign in ${dollars% }; a value that means the sign goes into single quotes"
   fi
 fi
 
@@ -148,4 +158,9 @@ if [ "$send_env" = yes ]; then
 fi
 
 # --- build, start, wait, or go back ---
-ssh -- "$host" "bash $(quote "$folder/scripts/deploy-remote.sh") $(quote "$path") $(quote "$release") $ready_timeout" </dev/null
+code=0
+ssh -- "$host" "bash $(quote "$folder/scripts/deploy-remote.sh") $(quote "$path") $(quote "$release") $ready_timeout" </dev/null || code=$?
+if [ "$code" -eq 255 ]; then
+  say "the connection to $host broke. The server goes on, and goes back by itself if that fails; $path/current points at what runs" >&2
+fi
+exit "$code"

@@ -2,6 +2,8 @@
 # The relay on this machine, started anew when a file changes: the database, an optional tunnel for NGROK_DOMAIN, the relay.
 # Ends what it started, but leaves the database running.
 set -euo pipefail
+# With it, cd may go to a folder of the same name elsewhere.
+unset CDPATH
 
 usage() {
   cat <<'USAGE'

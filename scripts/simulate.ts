@@ -63,7 +63,11 @@ TWITCH_EVENTSUB_URL=${simulator.eventSubUrl}
 Try:
 
 curl -s ${simulator.url}/control/state
-curl -s ${simulator.url}/control/send -H 'content-type: application/json' -d '{"type":"channel.chat.message"}'
+curl -s ${simulator.url}/control/send -H 'content-type: application/json' -d '{"type":"channel.follow"}'
+
+The second sends an event to whoever asks for it. With the relay, that is after
+
+eventsub-relay interests create --bot ${bot.login} --type channel.follow --broadcaster ${channel.login}
 
 Adding a bot: a link of the relay is answered at once, as ${values['sign-in']}. Somebody else, a no, or a device code:
 

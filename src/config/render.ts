@@ -11,7 +11,7 @@ export function renderEnvExample(): string {
   const optional = entries().filter(([, variable]) => !isRequired(variable));
   return [
     '# Settings of the relay. Copy this file to .env and fill in the first part. What the environment sets wins over the file.',
-    '# A value that holds # goes into quotes. This prints values for the two keys:',
+    '# A value that holds # or $ goes into single quotes. This prints values for the two keys:',
     `#   ${keyCommand}`,
     '',
     '# --- required ---',

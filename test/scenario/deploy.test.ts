@@ -27,6 +27,7 @@ const fakeSsh = `#!/usr/bin/env bash
 shift; host=$1; shift
 printf 'ssh %s %s\\n' "$host" "$*" >>"$FAKES/calls"
 [ -e "$FAKES/unreachable" ] && exit 255
+case $* in *deploy-remote.sh*) if [ -e "$FAKES/breaks" ]; then bash -c "$*" 2>&1 | head -n 1; exit 255; fi ;; esac
 exec bash -c "$*"
 `;
 /** The real one where there is one, towards this machine; else a plain copy. */
@@ -211,6 +212,19 @@ describe('deploy.sh', () => {
     expect(await releases()).toEqual([name]);
   });
 
+  it('goes back all the same when the connection breaks while it is at it', async () => {
+    const name = await deployed();
+    await fault('answer-new', 'waiting log');
+    await fault('breaks');
+    const { code, output } = await deploy();
+    expect(code).toBe(255);
+    expect(output).toContain('building release');
+    expect(output).not.toContain('starting it');
+    expect(output).toContain('The server goes on, and goes back by itself');
+    expect(await readFile(join(fakes, 'running'), 'utf8')).toBe(name);
+    expect(await releases()).toEqual([name]);
+  });
+
   it('does not blame a release for a bot that was out of order before it, but for another one', async () => {
     await deployed();
     await fault('answer-old', 'waiting bot alice|bot bob');
@@ -239,6 +253,23 @@ describe('deploy.sh', () => {
     const [dump = ''] = await readdir(join(target, 'backups'));
     expect(await readFile(join(target, 'backups', dump), 'utf8')).toBe('dumped\n');
     expect((await stat(join(target, 'backups', dump))).mode & 0o077).toBe(0);
+  });
+
+  it.each([
+    ['nothing', '\r\n'],
+    ['empty quotes', '""\n'],
+  ])('saves it too when RELAY_DATABASE_URL is there and says %s', async (_what, value) => {
+    const env = `ADMIN_API_KEY=${secret}$more\r\nTWURPLE_MOCK_API_PORT=${value}RELAY_DATABASE_URL=${value}`;
+    await writeFile(join(tree, '.env'), env);
+    const name = await deployed();
+    const text = await readFile(join(target, 'releases', name, '.env'), 'utf8');
+    expect(text).toBe(`${env.replaceAll('\r', '')}RELAY_TAG=${name}\n`);
+    await writeFile(join(tree, 'prisma/migrations/1/b.sql'), 'more');
+    const { code, output } = await deploy();
+    expect(code).toBe(0);
+    expect(output).toContain('behind the dollar sign in ADMIN_API_KEY;');
+    expect(output).not.toContain('a server of your own');
+    expect(await readdir(join(target, 'backups'))).toHaveLength(1);
   });
 
   it('leaves a first release that does not come up for people to look at', async () => {

@@ -140,10 +140,15 @@ describe('a key that is changed', () => {
   it('and lost costs a new import of the bots, nothing else', async () => {
     {
       await using world = await start(old, false);
-      await world.addBot('lostbot');
+      await world.addInterest(await world.addService(), await world.addBot('lostbot'), 'channel.follow');
     }
     await using world = await start(fresh);
     const service = await world.addService();
+    const saysWhy = async () =>
+      (await (await fetch(new URL('/ready', world.url))).text()).includes(
+        'TOKEN_ENCRYPTION_KEY does not list',
+      );
+    await until(saysWhy, { what: 'the reason why the bot is not ready' });
     const user = world.sim.addUser({ login: 'lostbot' });
     expect((await world.call('GET', '/v1/bots', { as: 'admin' })).status).toBe(200);
     expect(world.logs.join('')).toContain('seal_unknown_key');

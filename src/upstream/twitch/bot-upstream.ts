@@ -1,6 +1,7 @@
 // One bot account's upstream: compares wishes with what Twitch has and makes them agree, one call at a time, woken by
 // named reasons and unconditionally every half minute. Decides how many sockets there are and what is on them.
 import { backOffMs } from '../../domain/back-off.ts';
+import { RelayError } from '../../domain/errors.ts';
 import { planUpstream, type Plan, type PlanTopic } from '../../domain/plan.ts';
 import { createBell } from '../../runtime/signal-bell.ts';
 import type { UpstreamBot, UpstreamTopic } from '../store-port.ts';
@@ -105,6 +106,7 @@ export class BotUpstream {
         this.#passFailures = 0;
       } catch (error) {
         observer.passFailed({ botId: this.#botId, error });
+        this.#trouble = passTrouble(error);
         this.#retryAt(clock.now() + backOffMs(++this.#passFailures, failedPassBackOff, random()));
         // Nothing can be put on them: kept, they would be closed for it again and again, and back off ever longer.
         await this.#slots.closeIdle(0, this.#used());
@@ -370,6 +372,10 @@ export class BotUpstream {
     this.#nextAt = Math.min(this.#nextAt, at);
   }
 }
+
+/** Only words of our own are for everybody who asks how it is. */
+const passTrouble = (error: unknown): string =>
+  `the last look at its wishes failed: ${error instanceof RelayError ? error.message : 'the log says why'}`;
 
 function planTopic(topic: UpstreamTopic): PlanTopic {
   return {
