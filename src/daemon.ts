@@ -51,13 +51,10 @@ import {
   upstreamStore,
 } from './wiring/ports.ts';
 import { packageVersion } from './wiring/version.ts';
+import { stopShares } from './wiring/stop-shares.ts';
 import { openWebhooks } from './wiring/webhooks.ts';
 
 const hourMs = 3_600_000;
-/** Receivers may answer what was sent to them for so much of a stop's time; the rest is for the last writes. */
-const webhookShareOfStop = 0.5;
-/** And so much of it is for requests that are under way. */
-const requestShareOfStop = 0.2;
 /** Beside the consumers' sockets: so that a full house of them still leaves room for requests. */
 const requestSockets = 1_000;
 
@@ -126,6 +123,7 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
   const { clock, log, closing } = context;
   const random = overrides.random ?? Math.random;
   const live: Live = {};
+  const shares = stopShares(config.shutdownTimeoutSeconds * 1_000);
   const metrics = createMetrics(gaugeSources(live, clock));
   const told = createBusinessEvents(metrics, log, new Set(eventTypes.map(({ type }) => type)));
 
@@ -170,7 +168,7 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
     measured: (sender) => measuredSender(sender, clock, told),
   });
   live.webhooks = webhooks.handle;
-  closing.push(() => webhooks.stop(config.shutdownTimeoutSeconds * 1_000 * webhookShareOfStop));
+  closing.push(() => webhooks.stop(shares.webhooksMs));
   await webhooks.handle.start();
 
   const stopping = new AbortController();
@@ -224,7 +222,7 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
     port: config.port,
     clock,
     maxSockets: config.maxConnections + requestSockets,
-    timings: { closeGraceMs: Math.min(5_000, config.shutdownTimeoutSeconds * 1_000 * requestShareOfStop) },
+    timings: { closeGraceMs: shares.requestsMs },
   });
   closing.push(() => listener.close());
   // Twitch takes plain http for this name alone, and not for an address.
@@ -243,14 +241,13 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
         longestRetentionMs: longestRetentionMs(config),
         allowedOrigins: config.allowedOrigins.length > 0 ? config.allowedOrigins : null,
       },
-      observer: gatewayObserver(told, log),
+      observer: gatewayObserver(told, log, clock),
     },
   });
   live.gateway = gateway;
   closing.push(() => gateway.stop());
-  closing.push(() =>
-    gateway.drain({ withinMs: Math.min(1, config.shutdownTimeoutSeconds) * 1_000, reason: 'restart' }),
-  );
+  const { drainMs, cutMs } = shares;
+  closing.push(() => gateway.drain({ withinMs: drainMs, cutAfterMs: cutMs, reason: 'restart' }));
   closing.push(async () => stopping.abort());
 
   await upstream.start();

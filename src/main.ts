@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The process entry: arguments, environment, signals, exit code. The only file that touches the process.
 import { setMaxListeners } from 'node:events';
+import { writeSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { Interrupt, ReaderGone } from './cli/failure.ts';
 import type { Output } from './cli/io.ts';
@@ -68,7 +69,12 @@ const signals = ['SIGINT', 'SIGTERM'] as const;
 
 function untilSignal(): Promise<string> {
   return new Promise((resolve) => {
-    for (const signal of signals) process.once(signal, () => resolve(signal));
+    const heard = (signal: NodeJS.Signals) => {
+      // A second one, of either kind, ends the process at once: whoever sends it has waited long enough.
+      for (const each of signals) process.removeListener(each, heard);
+      resolve(signal);
+    };
+    for (const signal of signals) process.on(signal, heard);
   });
 }
 
@@ -96,8 +102,16 @@ function interrupt(): void {
 function output(stream: NodeJS.WriteStream): Output {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     // EIO: the terminal was closed.
-    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
-    stopping.abort(new ReaderGone('nobody reads any more'));
+    if (error.code === 'EPIPE' || error.code === 'EIO') {
+      stopping.abort(new ReaderGone('nobody reads any more'));
+      return;
+    }
+    // A full disk, mostly.
+    writeSync(
+      2,
+      `The output could not be written (${error.message}). What was done is done; a secret that it should have shown is lost.\n`,
+    );
+    process.exit(1);
   });
   return {
     isTTY: stream.isTTY === true,

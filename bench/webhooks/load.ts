@@ -52,7 +52,7 @@ export async function burst(
 /** One event at a time, evenly. One that is late through this process is sent at once, and timed from then. */
 export async function paced(
   sim: Simulator,
-  { topics }: BenchStage,
+  { topics }: Pick<BenchStage, 'topics'>,
   { count, perSecond, signal }: { count: number; perSecond: number; signal: AbortSignal },
 ): Promise<Load> {
   const sent: Sent[] = [];

@@ -24,12 +24,18 @@ export interface BenchOptions {
   readonly profileDir: string | undefined;
 }
 
-export type ParsedOptions =
-  | { readonly kind: 'run'; readonly options: BenchOptions }
+export type ParsedOptions<Options = BenchOptions> =
+  | { readonly kind: 'run'; readonly options: Options }
   | { readonly kind: 'help' }
   | { readonly kind: 'wrong'; readonly message: string };
 
-const wrong = (message: string): ParsedOptions => ({ kind: 'wrong', message });
+export const wrong = (message: string) => ({ kind: 'wrong', message }) as const;
+
+/** What is wrong with it, if anything. It is not shown: it may hold a password. */
+export const databaseUrlFault = (url: string): string | undefined =>
+  /^postgres(?:ql)?:\/\//u.test(url) && URL.canParse(url)
+    ? undefined
+    : 'expected postgres://user:password@host:5432/database';
 
 export function parseOptions(argv: readonly string[]): ParsedOptions {
   const read = () =>
@@ -54,8 +60,7 @@ export function parseOptions(argv: readonly string[]): ParsedOptions {
   if (!(events >= 1_000 && events <= 1_000_000))
     return wrong(`--events: expected a whole number from 1000 to 1000000, got "${values.events}"`);
   const databaseUrl = values['database-url'];
-  // Not shown: it may hold a password.
-  if (!/^postgres(?:ql)?:\/\//u.test(databaseUrl) || !URL.canParse(databaseUrl))
-    return wrong('--database-url: expected postgres://user:password@host:5432/database');
+  const fault = databaseUrlFault(databaseUrl);
+  if (fault !== undefined) return wrong(`--database-url: ${fault}`);
   return { kind: 'run', options: { events, databaseUrl, json: values.json, profileDir: values.profile } };
 }

@@ -1,15 +1,16 @@
-// The receiver's process: accepts every request, after parsing it, and notes when which event came. It does as little else
-// as a receiver can, since it shares the machine with what is measured.
+// The receiver's process: accepts every request, after parsing it, and notes when which event came on which path. It does as
+// little else as a receiver can, since it shares the machine with what is measured. Told to hang, it answers no event.
 import { createServer } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
-import { reportRequest } from './receiver-messages.ts';
+import { arrivalKey, hangArgument, reportRequest } from './receiver-messages.ts';
 import type { ReceiverMessage } from './receiver-messages.ts';
 import { now } from './wait.ts';
 
 const tellEveryMs = 50;
 
+const hangs = process.argv.includes(hangArgument);
 const body = z.object({ id: z.string(), provider: z.string() });
 const arrivals = new Map<string, { readonly at: number; requests: number }>();
 let requests = 0;
@@ -17,14 +18,17 @@ let told = 0;
 
 const tell = (message: ReceiverMessage): void => void process.send?.(message);
 
-function take(text: string): void {
+/** Whether it is to be answered. */
+function take(path: string, text: string): boolean {
   const { id, provider } = body.parse(JSON.parse(text));
   // The relay's own events are not among those that were sent.
-  if (provider === 'relay') return;
+  if (provider === 'relay') return true;
   requests += 1;
-  const known = arrivals.get(id);
+  const key = arrivalKey(id, path);
+  const known = arrivals.get(key);
   if (known) known.requests += 1;
-  else arrivals.set(id, { at: now(), requests: 1 });
+  else arrivals.set(key, { at: now(), requests: 1 });
+  return !hangs;
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {
@@ -36,8 +40,7 @@ async function textOf(request: IncomingMessage): Promise<string> {
 const server = createServer((request, response) => {
   textOf(request).then(
     (text) => {
-      take(text);
-      response.writeHead(204).end();
+      if (take(request.url ?? '', text)) response.writeHead(204).end();
     },
     () => response.destroy(),
   );
@@ -52,7 +55,7 @@ setInterval(() => {
 }, tellEveryMs);
 process.on('message', (message) => {
   if (message !== reportRequest) return;
-  const list = [...arrivals].map(([id, one]): [string, number, number] => [id, one.at, one.requests]);
+  const list = [...arrivals].map(([key, one]): [string, number, number] => [key, one.at, one.requests]);
   tell({ kind: 'report', arrivals: list });
 });
 // Ctrl-C reaches the whole group; this one is ended by whoever started it, or with it.

@@ -1,7 +1,8 @@
 // The bench's end of its receiver: starts the process, follows what it has got, and asks for the whole list at the end.
 import { join } from 'node:path';
 import { hasEnded, startChild, stopChild } from './child.ts';
-import { receiverMessage, reportRequest } from './receiver-messages.ts';
+import type { Closing } from './clean-up.ts';
+import { basePath, hangArgument, receiverMessage, reportRequest } from './receiver-messages.ts';
 import type { ReceiverMessage } from './receiver-messages.ts';
 import { waitFor } from './wait.ts';
 
@@ -17,20 +18,22 @@ export interface Arrival {
 export interface ReceiverProcess {
   readonly url: string;
   readonly pid: number | undefined;
-  /** Distinct events so far, up to a twentieth of a second late. */
+  /** Distinct arrivals so far, up to a twentieth of a second late. */
   readonly events: () => number;
   readonly requests: () => number;
-  /** By event id. */
+  /** By `arrivalKey`. */
   report(): Promise<ReadonlyMap<string, Arrival>>;
 }
 
 /** What it opens, it adds to `closing`. */
 export async function startReceiver(
   signal: AbortSignal,
-  closing: (() => Promise<unknown>)[],
+  closing: Closing,
+  { hangs = false } = {},
 ): Promise<ReceiverProcess> {
   const child = startChild({
     program: join(import.meta.dirname, 'receiver-main.ts'),
+    args: hangs ? [hangArgument] : [],
     // Its stdout is not ours to write on.
     stdio: ['ignore', 2, 2, 'ipc'],
   });
@@ -50,7 +53,7 @@ export async function startReceiver(
     signal,
   });
   return {
-    url: `http://127.0.0.1:${port}/events`,
+    url: `http://127.0.0.1:${port}${basePath}`,
     pid: child.pid,
     events: () => alive(last.progress?.events) ?? 0,
     requests: () => alive(last.progress?.requests) ?? 0,
@@ -61,7 +64,7 @@ export async function startReceiver(
         withinMs: reportWithinMs,
         signal,
       });
-      return new Map(arrivals.map(([id, at, requests]) => [id, { at, requests }]));
+      return new Map(arrivals.map(([key, at, requests]) => [key, { at, requests }]));
     },
   };
 }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Simulator } from '../../test/simulator/index.ts';
 import { hasEnded, startChild, stopChild } from './child.ts';
+import type { Closing } from './clean-up.ts';
 import { waitFor } from './wait.ts';
 
 const entry = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
@@ -24,16 +25,14 @@ export interface RelayProcess {
 
 export interface RelayOptions {
   readonly sim: Simulator;
-  readonly databaseUrl: string;
-  readonly profileDir: string | undefined;
+  /** Undefined: the embedded one. */
+  readonly databaseUrl: string | undefined;
+  readonly profileDir?: string | undefined;
   readonly signal: AbortSignal;
 }
 
 /** What it opens, it adds to `closing`. Resolves when the relay takes requests. */
-export async function startRelay(
-  options: RelayOptions,
-  closing: (() => Promise<unknown>)[],
-): Promise<RelayProcess> {
+export async function startRelay(options: RelayOptions, closing: Closing): Promise<RelayProcess> {
   // Empty, so that no .env of the folder is read.
   const cwd = await mkdtemp(join(tmpdir(), 'eventsub-relay-bench-'));
   closing.push(() => rm(cwd, { recursive: true, force: true }));
@@ -69,7 +68,7 @@ const environment = (
   TWITCH_CLIENT_SECRET: sim.clientSecret,
   TWITCH_EVENTSUB_URL: sim.eventSubUrl,
   TWURPLE_MOCK_API_PORT: String(sim.port),
-  DATABASE_URL: databaseUrl,
+  DATABASE_URL: databaseUrl ?? '',
   DATA_DIR: cwd,
   HOST: '127.0.0.1',
   PORT: '0',

@@ -4,6 +4,8 @@ import { isGap } from '../../src/client/index.ts';
 import type { GapEvent, RelayClient } from '../../src/client/index.ts';
 import { startSimulator } from '../../test/simulator/index.ts';
 import type { Simulator } from '../../test/simulator/index.ts';
+import { cleaningUp } from './clean-up.ts';
+import type { BenchDeps, Closing } from './clean-up.ts';
 import { cpuSeconds } from './cpu.ts';
 import { createDatabase } from './database.ts';
 import { burst, paced } from './load.ts';
@@ -28,26 +30,9 @@ const stalledMs = 45_000;
 /** A second request for an event would come after the first. */
 const lingerMs = 500;
 
-export interface BenchDeps {
-  /** Progress, for a person. */
-  readonly say: (line: string) => void;
-  readonly signal: AbortSignal;
-}
-
 /** Undefined when it was interrupted. Rejects when it could not be done. Nothing is left behind in either case. */
-export async function runBench(options: BenchOptions, deps: BenchDeps): Promise<Measured | undefined> {
-  const closing: (() => Promise<unknown>)[] = [];
-  try {
-    return await measure(options, deps, closing);
-  } catch (error) {
-    if (deps.signal.aborted) return undefined;
-    throw error;
-  } finally {
-    for (let close = closing.pop(); close; close = closing.pop()) {
-      await close().catch((error: unknown) => deps.say(`cleaning up: ${String(error)}`));
-    }
-  }
-}
+export const runBench = (options: BenchOptions, deps: BenchDeps): Promise<Measured | undefined> =>
+  cleaningUp(deps, (closing) => measure(options, deps, closing));
 
 interface Parts {
   readonly sim: Simulator;
@@ -59,7 +44,7 @@ interface Parts {
 async function measure(
   options: BenchOptions,
   { say, signal }: BenchDeps,
-  closing: (() => Promise<unknown>)[],
+  closing: Closing,
 ): Promise<Measured> {
   say('Starting the relay on a database of its own, the platform and the receiver…');
   const database = await createDatabase(options.databaseUrl);

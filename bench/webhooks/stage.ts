@@ -1,6 +1,6 @@
 // Who is there before anything is measured: a bot, 64 broadcasters with one topic each, and one endpoint for all of them.
 import { createAdminClient, createRelayClient } from '../../src/client/index.ts';
-import type { RelayClient } from '../../src/client/index.ts';
+import type { CreatedInterest, RelayClient } from '../../src/client/index.ts';
 import type { Simulator, SimUser } from '../../test/simulator/index.ts';
 import type { RelayProcess } from './relay-process.ts';
 
@@ -28,6 +28,25 @@ export async function setStage(
   process: RelayProcess,
   webhookUrl: string,
 ): Promise<BenchStage> {
+  const { relay, watch } = await signUp(sim, process);
+  const watchOne = async (index: number) => {
+    const broadcaster = addBroadcaster(sim, index);
+    const interest = await watch(broadcaster, webhookUrl);
+    return [broadcaster.id, interest.topic_id] as const;
+  };
+  const topicIds = await Promise.all(Array.from({ length: broadcasters }, (_, index) => watchOne(index)));
+  await setConcurrency(relay);
+  return { relay, ...topicsOn(sim, new Map(topicIds)) };
+}
+
+export interface BenchService {
+  readonly relay: RelayClient;
+  /** Resolves when it is confirmed. Without a URL for sockets, of which there are none. */
+  readonly watch: (broadcaster: SimUser, webhookUrl?: string) => Promise<CreatedInterest>;
+}
+
+/** A bot, and a service account that may use it. */
+export async function signUp(sim: Simulator, process: RelayProcess): Promise<BenchService> {
   const admin = createAdminClient({ url: process.url, adminKey: process.adminKey });
   const user = sim.addUser({ login: 'benchbot' });
   const token = sim.grant({ userId: user.id, scopes: ['moderator:read:followers'] });
@@ -42,27 +61,25 @@ export async function setStage(
     clientId: service.client_id,
     clientSecret: service.client_secret,
   });
-  const topicIds = new Map<string, string>();
-  const watch = async (broadcaster: SimUser) => {
-    const interest = await relay.interests.ensure(
-      {
-        bot_account_id: bot.id,
-        event_type: type,
-        broadcaster_user_id: broadcaster.id,
-        transport: 'webhook',
-        webhook_url: webhookUrl,
-      },
-      { withinMs: confirmedWithinMs },
-    );
-    topicIds.set(broadcaster.id, interest.topic_id);
+  return {
+    relay,
+    watch: (broadcaster, webhookUrl) =>
+      relay.interests.ensure(
+        {
+          bot_account_id: bot.id,
+          event_type: type,
+          broadcaster_user_id: broadcaster.id,
+          ...(webhookUrl === undefined
+            ? { transport: 'websocket' }
+            : { transport: 'webhook', webhook_url: webhookUrl }),
+        },
+        { withinMs: confirmedWithinMs },
+      ),
   };
-  await Promise.all(Array.from({ length: broadcasters }, (_, index) => watch(addBroadcaster(sim, index))));
-  await setConcurrency(relay);
-  return { relay, ...topicsOn(sim, topicIds) };
 }
 
 /** Has authorised the app, so that it costs nothing to watch the channel. */
-function addBroadcaster(sim: Simulator, index: number): SimUser {
+export function addBroadcaster(sim: Simulator, index: number): SimUser {
   const user = sim.addUser({ login: `channel${index}` });
   sim.grant({ userId: user.id, scopes: [] });
   return user;
@@ -75,7 +92,8 @@ async function setConcurrency(relay: RelayClient): Promise<void> {
   await relay.endpoints.update(endpoint.id, { concurrency });
 }
 
-function topicsOn(sim: Simulator, topicIds: ReadonlyMap<string, string>): Omit<BenchStage, 'relay'> {
+/** The live subscriptions of these broadcasters; what their topics are is the other half of each entry. */
+export function topicsOn(sim: Simulator, topicIds: ReadonlyMap<string, string>): Omit<BenchStage, 'relay'> {
   const live = sim.subscriptions().filter(({ status, zombie }) => status === 'enabled' && !zombie);
   const topics = live.flatMap(({ id, condition }) => {
     const topicId = topicIds.get(condition['broadcaster_user_id'] ?? '');
@@ -83,7 +101,7 @@ function topicsOn(sim: Simulator, topicIds: ReadonlyMap<string, string>): Omit<B
   });
   const sessions = new Set(live.map(({ sessionId }) => sessionId));
   const [sessionId] = sessions;
-  if (topics.length !== broadcasters || sessionId === undefined || sessions.size > 1)
-    throw new Error(`expected ${broadcasters} subscriptions on one session, got ${topics.length}`);
+  if (topics.length !== topicIds.size || sessionId === undefined || sessions.size > 1)
+    throw new Error(`expected ${topicIds.size} subscriptions on one session, got ${topics.length}`);
   return { topics, sessionId };
 }

@@ -59,6 +59,7 @@ export function describeFailure(error: unknown, url?: string): Failure {
   return failed(error instanceof Error ? error.message : String(error));
 }
 
+const checkUrl = 'Check --url or RELAY_URL.';
 const sameVersion = 'Use a command line of the same version as the relay.';
 const failed = (message: string, fix?: string): Failure => ({ exit: 'failed', message, fix });
 
@@ -87,7 +88,10 @@ function ofApi(error: RelayApiError, url: string | undefined): Failure {
     case 429:
       return failed(message, tryAgain(error.retryAfterMs));
     default:
-      return failed(message, error.code === 'unexpected_answer' ? sameVersion : undefined);
+      if (error.code.startsWith('http_')) {
+        return failed(`Something else than a relay answers${where}: ${error.status} ${message}`, checkUrl);
+      }
+      return failed(message, error.code === 'unexpected_answer' ? `${checkUrl} ${sameVersion}` : undefined);
   }
 }
 

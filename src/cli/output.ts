@@ -34,8 +34,8 @@ export function createOut(io: Pick<CliIo, 'stdout' | 'stderr' | 'env'>, json: bo
     json,
     style,
     noteStyle,
-    document: (value) => stdout.write(`${JSON.stringify(value, undefined, stdout.isTTY ? 2 : 0)}\n`),
-    record: (value) => stdout.write(`${JSON.stringify(value)}\n`),
+    document: (value) => stdout.write(`${jsonText(value, stdout.isTTY ? 2 : 0)}\n`),
+    record: (value) => stdout.write(`${jsonText(value)}\n`),
     line: (text = '') => stdout.write(`${printable(text)}\n`),
     painted: (text) => stdout.write(`${text}\n`),
     table: (columns, rows) => stdout.write(renderTable(columns, rows, { width, style })),
@@ -44,6 +44,13 @@ export function createOut(io: Pick<CliIo, 'stdout' | 'stderr' | 'env'>, json: bo
     warn: (text) => stderr.write(`${noteStyle.yellow('!')} ${printable(text)}\n`),
   };
 }
+
+/** JSON escapes by itself only what is below a space. The rest could redraw a terminal, and U+2028 ends a line for some. */
+const jsonText = (value: unknown, indent = 0): string =>
+  JSON.stringify(value, undefined, indent).replace(
+    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu,
+    (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 
 /** One line about a failure and one about what to do. */
 export async function tellFailure(

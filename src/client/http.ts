@@ -48,23 +48,19 @@ export function createHttp(options: HttpOptions): Http {
   const send = (path: string, request: HttpRequest) => answerOf(options, path, request);
   return {
     async call(path, schema, request = {}) {
-      const { name, response } = await send(path, request);
-      return parsed(name, schema, await jsonOf(name, response), response.status);
+      return parsed(await send(path, request), schema);
     },
     async text(path, request = {}) {
-      const { name, response } = await send(path, { accept: '*/*', ...request });
-      return response.text().catch((cause: unknown) => {
-        const answer = { status: 0, code: 'unreachable', detail: 'the answer broke off' };
-        throw new RelayApiError(name, answer, { cause });
-      });
+      const { text } = await send(path, { accept: '*/*', ...request });
+      return text;
     },
     async list(path, schema, request = {}) {
       const items = [];
       let query = request.query;
       for (;;) {
-        const { name, response } = await send(path, { ...request, query });
-        items.push(...parsed(name, z.array(schema), await jsonOf(name, response), response.status));
-        const next = nextQuery(response.headers.get('link'), options.baseUrl);
+        const answer = await send(path, { ...request, query });
+        items.push(...parsed(answer, z.array(schema)));
+        const next = nextQuery(answer.headers.get('link'), options.baseUrl);
         if (!next) return items;
         query = next;
       }
@@ -72,15 +68,37 @@ export function createHttp(options: HttpOptions): Http {
   };
 }
 
-async function answerOf(options: HttpOptions, path: string, request: HttpRequest) {
+interface Answer {
+  /** Of the call, for messages. */
+  readonly name: string;
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
+/** The whole answer, body included, within the time. */
+async function answerOf(options: HttpOptions, path: string, request: HttpRequest): Promise<Answer> {
   const { method = 'GET', query, body, accept = 'application/json', waitSeconds = 0, signal } = request;
   const url = new URL(path.replace(/^\//u, ''), options.baseUrl);
   const name = `${method} ${url.pathname}`;
   for (const [key, value] of Object.entries(query ?? {})) {
     if (value !== undefined) url.searchParams.set(key, String(value));
   }
-  const deadline = AbortSignal.timeout(answerWithinMs + waitSeconds * 1_000);
-  let response: Response;
+  // A timer of our own: the signal of AbortSignal.timeout may be collected before it fires, and then never does.
+  const ended = new AbortController();
+  const end = () => ended.abort();
+  let late = false;
+  const timer = setTimeout(
+    () => {
+      late = true;
+      end();
+    },
+    answerWithinMs + waitSeconds * 1_000,
+  );
+  if (signal?.aborted) end();
+  signal?.addEventListener('abort', end, { once: true });
+  let response: Response | undefined;
+  let text: string;
   try {
     response = await options.fetch(url, {
       method,
@@ -89,46 +107,54 @@ async function answerOf(options: HttpOptions, path: string, request: HttpRequest
         ...options.headers,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
-      signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+      signal: ended.signal,
       // A redirect would carry the secret headers to wherever it points.
       redirect: 'error',
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
+    text = await response.text();
   } catch (cause) {
     if (signal?.aborted) throw signal.reason;
-    const detail = deadline.aborted ? 'no answer in time' : 'the relay cannot be reached';
+    const away = response ? 'the answer broke off' : 'the relay cannot be reached';
+    const detail = late ? 'no answer in time' : away;
     throw new RelayApiError(name, { status: 0, code: 'unreachable', detail }, { cause });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', end);
   }
-  if (!response.ok) throw await refusal(name, response);
-  return { name, response };
+  const { status, statusText, headers } = response;
+  if (!response.ok) throw refusal({ name, status, headers, text }, statusText);
+  return { name, status, headers, text };
 }
 
-async function jsonOf(call: string, response: Response): Promise<unknown> {
+function jsonOf(text: string): unknown {
   try {
-    return await response.json();
-  } catch (cause) {
-    const detail = 'expected JSON';
-    throw new RelayApiError(call, { status: response.status, code: 'unexpected_answer', detail }, { cause });
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
-function parsed<T>(call: string, schema: z.ZodType<T>, answer: unknown, status: number): T {
-  const result = schema.safeParse(answer);
+function parsed<T>({ name, status, text }: Answer, schema: z.ZodType<T>): T {
+  const json = jsonOf(text);
+  if (json === undefined) {
+    throw new RelayApiError(name, { status, code: 'unexpected_answer', detail: 'expected JSON' });
+  }
+  const result = schema.safeParse(json);
   if (result.success) return result.data;
   const detail = z.prettifyError(result.error);
-  throw new RelayApiError(call, { status, code: 'unexpected_answer', detail });
+  throw new RelayApiError(name, { status, code: 'unexpected_answer', detail });
 }
 
-async function refusal(call: string, response: Response): Promise<RelayApiError> {
-  const { status, statusText, headers } = response;
+function refusal({ name, status, headers, text }: Answer, statusText: string): RelayApiError {
   const retryAfterMs = retryAfter(headers.get('retry-after'));
-  const body = problem.safeParse(await response.json().catch(() => undefined));
+  const body = problem.safeParse(jsonOf(text));
   if (!body.success) {
     const detail = statusText || 'no problem document came with it';
-    return new RelayApiError(call, { status, code: `http_${status}`, detail, retryAfterMs });
+    return new RelayApiError(name, { status, code: `http_${status}`, detail, retryAfterMs });
   }
   const { code, detail, errors, request_id: requestId } = body.data;
-  return new RelayApiError(call, { status, code, detail, errors, requestId, retryAfterMs });
+  return new RelayApiError(name, { status, code, detail, errors, requestId, retryAfterMs });
 }
 
 /** Seconds or an HTTP date, as milliseconds from now. */

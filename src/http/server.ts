@@ -147,6 +147,8 @@ function refuseWhatIsNoRequest(server: Server, clock: Clock): void {
     else endWithProblem(socket, parserRefusal(error.code), { clock, isHead: isHead(error.rawPacket) });
   });
   server.on('connect', (_request: IncomingMessage, socket: Socket) => {
+    // node has taken its own listener off such a socket: a reset without one would be the end of the process.
+    socket.on('error', () => socket.destroy());
     const error = new RelayError('method_not_allowed', 405, 'this is no proxy: CONNECT is not served');
     endWithProblem(socket, error, { clock });
   });

@@ -131,9 +131,11 @@ function deliveryEvents(metrics: Metrics, log: Logger) {
       metrics.closes.add(String(consumer.code));
       log.info(consumer, 'consumer closed');
     },
-    loginRefused(reason: string): void {
+    /** Counted every time; logged when `before` tells how many were left out since the last line. */
+    loginRefused(reason: string, before: number | undefined): void {
       metrics.refusedLogins.add();
-      log.warn({ reason }, 'log-in refused');
+      if (before === undefined) return;
+      log.warn(before > 0 ? { reason, not_logged_before: before } : { reason }, 'log-in refused');
     },
     /** Runs per write, so it logs nothing. */
     eventsSent(protocol: string, events: number): void {

@@ -9,6 +9,7 @@ import type { Ingest, IngestObserver } from '../ingest/ingest.ts';
 import type { LogReader } from '../log/port.ts';
 import type { Retention } from '../log/retention.ts';
 import type { BusinessEvents } from '../observability/business-events.ts';
+import { lineBudget } from '../observability/line-budget.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { DeliveryPath, GaugeSources } from '../observability/metrics.ts';
 import { processReadings } from '../observability/process-readings.ts';
@@ -50,14 +51,20 @@ export const gaugeSources = (live: Live, clock: Clock): GaugeSources => ({
   webhooks: () => live.webhooks?.stats(),
 });
 
-export const gatewayObserver = (told: BusinessEvents, log: Logger): GatewayObserver => ({
-  closed: (kind, code, { serviceAccountId, reason }) =>
-    told.consumerClosed({ service: serviceAccountId ?? 'unknown', protocol: kind, code, reason }),
-  opened: (kind, serviceAccountId) => told.consumerConnected({ service: serviceAccountId, protocol: kind }),
-  sent: (kind, events) => told.eventsSent(kind, events),
-  refused: (status, code) => told.loginRefused(`${status} ${code}`),
-  failed: (what, err) => log.warn({ what, err }, 'the gateway met a fault'),
-});
+/** Anybody may knock without end. */
+const refusalLinesPerMinute = 30;
+
+export function gatewayObserver(told: BusinessEvents, log: Logger, clock: Clock): GatewayObserver {
+  const lines = lineBudget(refusalLinesPerMinute);
+  return {
+    closed: (kind, code, { serviceAccountId, reason }) =>
+      told.consumerClosed({ service: serviceAccountId ?? 'unknown', protocol: kind, code, reason }),
+    opened: (kind, serviceAccountId) => told.consumerConnected({ service: serviceAccountId, protocol: kind }),
+    sent: (kind, events) => told.eventsSent(kind, events),
+    refused: (status, code) => told.loginRefused(`${status} ${code}`, lines.take(clock.now())),
+    failed: (what, err) => log.warn({ what, err }, 'the gateway met a fault'),
+  };
+}
 
 export const webhookObserver = (told: BusinessEvents, log: Logger): WebhookObserver => ({
   attempted: ({ endpointId, ...attempt }) => told.webhookAttempted({ endpoint: endpointId, ...attempt }),

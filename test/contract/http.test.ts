@@ -4,6 +4,7 @@ import * as shapes from '../../src/protocol/rest.ts';
 import type { EventDraft } from '../../src/domain/event.ts';
 import { topicId, type TopicSpec } from '../../src/domain/topic.ts';
 import type { Database } from '../../src/store/database.ts';
+import { deferred } from '../../src/runtime/deferred.ts';
 import { httpWorld, type HttpWorld, type ServiceCaller } from '../support/http-world.ts';
 import { ShiftClock } from '../support/shift-clock.ts';
 import { sharedDatabase, type TestDatabase } from '../support/test-database.ts';
@@ -438,6 +439,26 @@ describe('faults of ours', () => {
       expect(broken.lines.some((line) => line.includes(body.request_id))).toBe(true);
       expect((await fetch(`${broken.url}/ready`)).status).toBe(503);
     }
+  });
+
+  test('however many ask whether it is ready at once, it is looked once, and again for the next', async () => {
+    let looks = 0;
+    const gate = deferred<void>();
+    const check = async () => {
+      looks += 1;
+      await gate.promise;
+      return { ok: true, detail: 'answers' };
+    };
+    await using slow = await httpWorld(database, () => ({ readiness: [{ name: 'slow', check }] }));
+    let entered = 0;
+    slow.listener.server.on('request', () => (entered += 1));
+    const answers = Array.from({ length: 20 }, () => fetch(`${slow.url}/ready`));
+    await until(() => entered === 20 && looks > 0);
+    gate.resolve();
+    for (const answer of answers) expect((await answer).status).toBe(200);
+    expect(looks).toBe(1);
+    await fetch(`${slow.url}/ready`);
+    expect(looks).toBe(2);
   });
 
   test('a readiness check that hangs or throws is a failed line', async () => {

@@ -231,6 +231,15 @@ describe('what is no request is refused in words', () => {
     expectProblem((await closed).answer, status, code);
   });
 
+  test('a tunnel that is reset while it is refused takes nobody with it', async () => {
+    const { socket, closed } = client();
+    socket.once('data', () => socket.resetAndDestroy());
+    socket.write('CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n');
+    await closed;
+    await until(async () => (await connections()) === 0);
+    expect((await fetch(`${listener.url}/health`)).status).toBe(200);
+  });
+
   test('nothing is written into an answer that has begun', async () => {
     const { socket, closed } = client({ reads: false });
     let answer = '';

@@ -186,7 +186,11 @@ describe.skipIf(missing !== undefined)('the console', () => {
   });
 
   step('renames, refreshes, disables and removes a bot', async () => {
-    await terminal.choose('Bots', 'pocket');
+    await terminal.asks('Bots');
+    // Typing jumps to it.
+    terminal.press('pock');
+    await terminal.sees(/❯ pocket/u);
+    await terminal.leave('Bots', key.enter);
     await terminal.choose('pocket', 'Rename');
     await terminal.asks('New name');
     terminal.press(...Array.from({ length: 'pocket'.length }, () => key.backspace));

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
 import { cli, type CliOptions } from '../support/cli.ts';
+import { ShiftClock } from '../support/shift-clock.ts';
 import { until } from '../support/until.ts';
 import { adminKey, worlds, type Bot, type Service, type World } from '../support/world.ts';
 
@@ -86,6 +87,28 @@ it('says that a clock is off', async () => {
   expect(bad(checks)).toMatchObject([
     { name: 'clock here', detail: expect.stringContaining('apart') as unknown },
   ]);
+});
+
+it('gives up on a relay that takes the call and says nothing', async () => {
+  const silent = createServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const address = silent.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  let asked = false;
+  silent.on('request', () => (asked = true));
+  const clock = new ShiftClock();
+  try {
+    const found = examine({ env: { RELAY_URL: `http://127.0.0.1:${port}` }, clock });
+    await until(() => asked);
+    await clock.advance(10_000);
+    expect(bad((await found).checks)).toMatchObject([
+      { name: 'relay', detail: expect.stringContaining('it does not answer') as unknown },
+    ]);
+  } finally {
+    silent.closeAllConnections();
+    silent.close();
+    await once(silent, 'close');
+  }
 });
 
 it('says what is wrong with the key', async () => {

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -178,6 +179,37 @@ describe('a relay that runs', () => {
       expect(await second.ended).toBe(0);
       expect((await again.closed).code).toBe(1012);
       await until(() => sim.sessions().every((each) => !each.open), { what: 'the upstream socket to close' });
+    },
+  );
+
+  it(
+    'ends in good order, whoever does not read or does not finish; a second signal ends it at once',
+    { timeout: 30_000 },
+    async () => {
+      const relay = await start();
+      const admin = { 'X-Admin-Key': adminKey };
+      const account = await post(`${relay.url}/v1/admin/service-accounts?name=s`, undefined, admin);
+      const service = { clientId: account['client_id'] ?? '', clientSecret: account['client_secret'] ?? '' };
+      const deaf = await connectConsumer(relay.url, service, 'relay.v1');
+      deaf.ws.pause();
+      const halfWay = connect(Number(new URL(relay.url).port), '127.0.0.1');
+      halfWay.on('error', () => undefined);
+      halfWay.write('POST /v1/ws-token HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc');
+      relay.child.kill('SIGTERM');
+      expect(await relay.ended).toBe(0);
+      expect(relay.output()).not.toContain('took too long');
+      deaf.ws.terminate();
+      halfWay.destroy();
+
+      const hasty = await start();
+      const unread = await connectConsumer(hasty.url, service, 'relay.v1');
+      unread.ws.pause();
+      hasty.child.kill('SIGTERM');
+      await until(() => hasty.output().includes('"stopping"'), { what: 'the stop' });
+      hasty.child.kill('SIGINT');
+      expect(await hasty.ended).toBe(null);
+      expect(hasty.child.signalCode).toBe('SIGINT');
+      unread.ws.terminate();
     },
   );
 });

@@ -125,6 +125,18 @@ it('shows what could redraw the terminal instead of sending it', async () => {
   expect(stderr.said).toEqual([`${safe} is there.\n`, `! ${safe} is ill.\n`]);
 });
 
+it('keeps a line of JSON one line, and free of what could redraw the terminal', async () => {
+  const stdout = sink(true);
+  const out = createOut({ stdout: stdout.output, stderr: sink(true).output, env: {} }, true);
+  const event = { text: 'a\u2028b\u2029c\u009b2Jd\u202ee' };
+  await out.record(event);
+  await out.document(event);
+  for (const text of stdout.said) {
+    expect(text).not.toMatch(/[\u007f-\u009f\u2028-\u202e]/u);
+    expect(JSON.parse(text)).toEqual(event);
+  }
+});
+
 describe('progress', () => {
   it('shows a line with the time after a second, and takes it away', async () => {
     const clock = new ShiftClock();

@@ -1,6 +1,8 @@
 // The client's calls over HTTP: paths, pages, parsed answers, and errors that say what went wrong without a secret.
 import { inspect } from 'node:util';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { z } from 'zod';
+import { createHttp } from '../../src/client/http.ts';
 import {
   createAdminClient,
   createRelayClient,
@@ -269,4 +271,29 @@ it('tells the events about an endpoint from everything else', () => {
     2,
     ['e1', 'e2'],
   ]);
+});
+
+it('the time for an answer covers its body', async () => {
+  vi.useFakeTimers();
+  try {
+    const half: typeof fetch = async (_url, init) =>
+      new Response(
+        new ReadableStream({
+          start(controller) {
+            controller.enqueue(new TextEncoder().encode('[1'));
+            init?.signal?.addEventListener('abort', () => controller.error(new Error('aborted')));
+          },
+        }),
+      );
+    const http = createHttp({ baseUrl: new URL('http://relay.example/'), headers: {}, fetch: half });
+    const refused = expect(http.call('/v1/bots', z.unknown())).rejects.toMatchObject({
+      code: 'unreachable',
+      detail: 'no answer in time',
+    });
+    await vi.advanceTimersByTimeAsync(20_000);
+    await refused;
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });

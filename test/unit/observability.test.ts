@@ -100,7 +100,7 @@ describe('metrics', () => {
       events.appendFailed(text, new Error(text));
       events.consumerConnected({ service: text, protocol: text });
       events.consumerClosed({ service: text, protocol: text, code: n, reason: text });
-      events.loginRefused(text);
+      events.loginRefused(text, 0);
       events.loginFailed(text);
       events.loginsLimited({ address: text, fence: text, clientId: text, retryInMs: n });
       events.loginHeldBack();

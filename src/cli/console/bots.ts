@@ -14,7 +14,8 @@ export function botsMenu(room: Room): Promise<void> {
     await ui.say();
     return [
       ...bots.map((bot) => ({
-        name: `${moodMark(botVerdict(bot).mood)} ${bot.name}`,
+        // The name first: typing jumps to it.
+        name: `${bot.name} ${moodMark(botVerdict(bot).mood)}`,
         description: botVerdict(bot).advice,
         value: async () => botMenu(room, bot.id),
       })),

@@ -14,7 +14,8 @@ export function servicesMenu(room: Room): Promise<void> {
     await ui.say();
     return [
       ...services.map((service) => ({
-        name: `${service.enabled ? '●' : '○'} ${service.name}`,
+        // The name first: typing jumps to it.
+        name: `${service.name} ${service.enabled ? '●' : '○'}`,
         value: () => serviceMenu(room, service.client_id),
       })),
       ...(services.length === 0 ? [] : ([line] as const)),

@@ -30,16 +30,24 @@ export interface Reached {
 
 /** /health, the clock by its `Date`, and /ready. */
 export async function reachRelay({ io, connection }: Session): Promise<Reached> {
-  const get = (path: string) =>
-    interruptible(io)(`${connection.url}${path}`, {
-      signal: AbortSignal.timeout(answerWithinMs),
-      redirect: 'error',
-    });
+  // A timer of our own holds its signal: one of AbortSignal.timeout may be collected before it fires, and then never does.
+  const get = async <T>(path: string, read: (answer: Response) => Promise<T>): Promise<T> => {
+    const late = new AbortController();
+    const cancel = io.clock.after(answerWithinMs, () => late.abort(lateAnswer()));
+    const url = `${connection.url}${path}`;
+    try {
+      return await read(await interruptible(io)(url, { signal: late.signal, redirect: 'error' }));
+    } finally {
+      cancel();
+    }
+  };
   const sentAt = io.clock.now();
   let health: Response;
   try {
-    health = await get('/health');
-    await health.arrayBuffer();
+    health = await get('/health', async (answer) => {
+      await answer.arrayBuffer();
+      return answer;
+    });
   } catch (cause) {
     if (io.signal.aborted) throw cause;
     return { findings: [unreached(cause, connection.url)], readiness: undefined, reached: false };
@@ -47,9 +55,7 @@ export async function reachRelay({ io, connection }: Session): Promise<Reached> 
   const clock = clockFinding(health.headers.get('date'), sentAt, io.clock.now());
   if (!health.ok) return { findings: [stranger(connection.url)], readiness: undefined, reached: false };
   const ready = readiness.safeParse(
-    await get('/ready')
-      .then((answer) => answer.json())
-      .catch(() => undefined),
+    await get('/ready', (answer): Promise<unknown> => answer.json()).catch(() => undefined),
   );
   return {
     findings: [finding('relay', 'ok', `reached at ${connection.url}`), ...clock],
@@ -57,6 +63,8 @@ export async function reachRelay({ io, connection }: Session): Promise<Reached> 
     reached: true,
   };
 }
+
+const lateAnswer = () => Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' });
 
 function unreached(cause: unknown, url: string): Finding {
   const error = new RelayApiError(

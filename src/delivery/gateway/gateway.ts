@@ -46,6 +46,8 @@ export interface ConnectionRequest extends Omit<ConsumerRequest, 'serviceAccount
 export interface DrainOptions {
   /** Connections close at moments spread over this time. */
   readonly withinMs: number;
+  /** What their close handshakes may take after that, before the sockets are cut; a second if it is not given. */
+  readonly cutAfterMs?: number;
   /** For people and logs; part of the `reconnect` frame. */
   readonly reason: string;
   /** True when no relay will be there afterwards: 1001 instead of 1012. */
@@ -170,7 +172,7 @@ export class Gateway {
   async drain(options: DrainOptions): Promise<void> {
     this.#draining ??= options;
     for (const session of this.#sessions) this.#drainOne(session, options);
-    await this.#allEnded(options.withinMs + stopWithinMs);
+    await this.#allEnded(options.withinMs + (options.cutAfterMs ?? stopWithinMs));
   }
 
   /** Ends everything now: 1001, and what does not answer is cut. Resolves when no socket and no timer is left. */

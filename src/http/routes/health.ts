@@ -8,15 +8,16 @@ import { checkDeadlineMs, lineOf, within, type CheckLine } from '../readiness.ts
 export function healthRoutes(deps: HttpDeps): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   app.get('/health', (c) => c.json({ ok: true }));
+  const look = shared(async () => {
+    const own = Promise.all(deps.readiness.map((check) => lineOf(deps, check)));
+    return (await Promise.all([own, botLines(deps)])).flat();
+  });
   app.get('/ready', async (c) => {
-    const [own, bots] = await Promise.all([
-      Promise.all(deps.readiness.map((check) => lineOf(deps, check))),
-      botLines(deps),
-    ]);
+    const looked = await look();
     const stopping: CheckLine[] = deps.stopping.aborted
       ? [{ name: 'lifecycle', ok: false, detail: 'the relay is stopping' }]
       : [];
-    const checks = [...own, ...bots, ...stopping];
+    const checks = [...looked, ...stopping];
     const ready = checks.every((check) => check.ok);
     c.header('cache-control', 'no-store');
     return c.json({ ready, checks }, ready ? 200 : 503);
@@ -27,6 +28,15 @@ export function healthRoutes(deps: HttpDeps): Hono<AppEnv> {
     return c.body(body);
   });
   return app;
+}
+
+/** Whoever asks while somebody is being answered gets the same answer: anybody may ask, and each look costs the database. */
+function shared<T>(work: () => Promise<T>): () => Promise<T> {
+  let underWay: Promise<T> | undefined;
+  return () =>
+    (underWay ??= work().finally(() => {
+      underWay = undefined;
+    }));
 }
 
 async function botLines(deps: HttpDeps): Promise<CheckLine[]> {
