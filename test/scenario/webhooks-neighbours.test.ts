@@ -68,7 +68,7 @@ it(
     const sent = send(shared, 10);
     await until(() => ofTwitch(receiver.requests).length >= healthy * sent.length, {
       what: 'every event at every healthy receiver',
-    timeoutMs: 30_000,
+      timeoutMs: 30_000,
     });
     for (const wanted of paths) {
       const got = ofTwitch(receiver.requests).filter(({ path }) => path === wanted);
