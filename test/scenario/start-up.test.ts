@@ -27,6 +27,15 @@ describe('start-up reconciliation', () => {
     expect(world.sim.connections[0]?.closeCode).toBe(1000);
   });
 
+  it('serves a dozen bots, each on a session of its own', async () => {
+    await using world = await place.create();
+    const service = await world.addService();
+    for (let n = 0; n < 12; n++) await world.addInterest(service, await world.addBot(), 'channel.follow');
+    const open = world.sim.sessions().filter((session) => session.open);
+    expect(new Set(open.map((session) => session.userId)).size).toBe(12);
+    expect(open).toHaveLength(12);
+  });
+
   it('creates only what is missing: what lives on its session is found by the list and adopted', async () => {
     await using world = await place.create();
     const bot = await world.addBot();

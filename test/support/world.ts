@@ -84,6 +84,9 @@ export class World implements AsyncDisposable {
   readonly #env: Record<string, string>;
   #daemon: Daemon | undefined;
   #broadcasters = 0;
+  /** What node has to say, such as of listeners that pile up: an operator would see it too. */
+  readonly #warnings: string[] = [];
+  readonly #warned = (warning: Error) => void this.#warnings.push(warning.stack ?? warning.message);
 
   constructor(sim: Simulator, options: WorldOptions) {
     this.sim = sim;
@@ -103,6 +106,7 @@ export class World implements AsyncDisposable {
     };
     this.canary = new Canary([sim.clientId]);
     this.canary.learnSettings(this.#env);
+    process.on('warning', this.#warned);
   }
 
   get daemon(): Daemon {
@@ -331,7 +335,9 @@ export class World implements AsyncDisposable {
     for (const consumer of this.#consumers) await consumer[Symbol.asyncDispose]();
     await this.stop();
     await this.sim.close();
+    process.off('warning', this.#warned);
     this.canary.assertSilent(this.logs);
+    if (this.#warnings.length > 0) throw new Error(`node warned: ${this.#warnings.join('\n')}`);
     if (this.clock.pending > 0) throw new Error(`${this.clock.pending} timers were left behind`);
   }
 }

@@ -1,5 +1,6 @@
 // The Twitch side as one thing: sessions, reconciler, tokens, authorizations. What daemon.ts starts, stops and asks.
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { RelayError } from '../../domain/errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { AuthorizationStore, GrantStore } from '../authorization-port.ts';
@@ -71,6 +72,8 @@ export function createTwitchUpstream(deps: TwitchUpstreamDeps): TwitchUpstream {
   const { clientId, clientSecret, clock, timings } = deps;
   const stopping = new AbortController();
   const late = new AbortController();
+  // Every bot and every call listens to them.
+  for (const { signal } of [stopping, late]) setMaxListeners(0, signal);
   const call = { clientId, clock, deadlineMs: timings.helixMs, signal: stopping.signal };
   const helix = createHelix(call);
   const oauth = createOAuth({ ...call, clientSecret, lateSignal: late.signal });
