@@ -8,6 +8,8 @@ import type { SessionSnapshot, SessionState } from './types.ts';
 
 /** Keepalives leave a little before the announced window ends, so that a client without any leeway is content too. */
 const KEEPALIVE_SHARE = 0.9;
+/** Beyond it node fires at once. */
+const LONGEST_TIMER_MS = 0x7fffffff;
 
 export interface ReconnectOffer {
   readonly token: string;
@@ -98,7 +100,7 @@ export class Session {
   #armKeepalive(): void {
     clearTimeout(this.#keepalives);
     const windowMs = this.keepaliveSeconds * 1_000 * KEEPALIVE_SHARE;
-    const dueInMs = Math.max(1, this.#lastSentAt + windowMs - Date.now());
+    const dueInMs = Math.min(LONGEST_TIMER_MS, Math.max(1, this.#lastSentAt + windowMs - Date.now()));
     this.#keepalives = setTimeout(() => {
       // Only when nothing else was delivered in the window.
       if (Date.now() - this.#lastSentAt >= windowMs - 1) {
