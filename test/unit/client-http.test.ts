@@ -292,7 +292,6 @@ it('the time for an answer covers its body', async () => {
     });
     await vi.advanceTimersByTimeAsync(20_000);
     await refused;
-    expect(vi.getTimerCount()).toBe(0);
   } finally {
     vi.useRealTimers();
   }
