@@ -194,6 +194,61 @@ describe('time', () => {
   });
 });
 
+describe('what is left to do', () => {
+  const tick = (state: ConnectionState, at: number) =>
+    step(step(state, { kind: 'tick', head: 20 }, now + at).state, { kind: 'pong' }, now + at).state;
+
+  test('an open connection may send what its window has room for, any other nothing', () => {
+    expect(phases.map((phase) => allowance(states[phase]()))).toEqual([2, 0, 0, 0]);
+  });
+
+  // Woken later, it would be closed later than the protocol says; woken without need, each one costs a timer.
+  test('it looks for itself when it would be stuck, and not when nothing is outstanding', () => {
+    const waiting = tick(tick(openState(), 25_000), 50_000);
+    expect(nextTickAt(waiting)).toBe(now + 60_000);
+    const done = step(waiting, { kind: 'ack', seq: 13 }, now + 50_000).state;
+    expect(nextTickAt(done)).toBe(now + 75_000);
+    expect([nextTickAt(states.closing()), nextTickAt(states.closed())]).toEqual([Infinity, Infinity]);
+  });
+
+  test('the wait for progress begins with the first event that is outstanding, no earlier and no later', () => {
+    const sent = (state: ConnectionState, seqs: readonly number[], at: number) =>
+      step(state, { kind: 'sent', seqs, through: at, head: 20, oldest: null }, now + at).state;
+    const fresh = openConnection({ ...base, position: 0, mark: 0, head: 20 }, now);
+    const quiet = sent(fresh, [], 1);
+    expect(quiet).toMatchObject({ progressAt: now, lastSentAt: now });
+    const first = sent(quiet, [2], 2);
+    expect(first).toMatchObject({ progressAt: now + 2, lastSentAt: now + 2 });
+    expect(sent(first, [3], 3)).toMatchObject({ progressAt: now + 2, lastSentAt: now + 3 });
+    expect(sent(first, [], 4)).toMatchObject({ progressAt: now + 2, lastSentAt: now + 2 });
+  });
+});
+
+// Whoever is closed is told why in words; the codes alone are the same for many reasons.
+test.for([
+  [openState, { kind: 'ack', seq: 14 }, 'ack beyond what was sent to this consumer'],
+  [states.open, inputs.takeover, 'a newer connection of this consumer took over'],
+  [states.open, inputs.abort, 'm'],
+] as const)('the end is told twice, in a frame and with the close: %#', ([before, input, message]) => {
+  const { effects } = step(before(), input, now);
+  const [frame, , close] = effects;
+  const reason = close?.kind === 'close' ? close.reason : undefined;
+  expect(frame).toEqual({ kind: 'send', frame: { type: 'error', reason, message } });
+  expect(close).toEqual({ kind: 'close', reason, message });
+});
+
+test('ends that time brings say which they are', () => {
+  const messageAt = (state: ConnectionState, at: number) =>
+    step(state, { kind: 'tick', head: 20 }, now + at).effects.find(({ kind }) => kind === 'close');
+  expect(messageAt(openState(), 60_000)).toMatchObject({
+    message: 'events are outstanding and nothing was acknowledged for 60 s',
+  });
+  const pinged = step(openState(), { kind: 'tick', head: 20 }, now + 25_000).state;
+  const left = step(pinged, { kind: 'pingFlushed' }, now + 25_000).state;
+  expect(messageAt(left, 35_000)).toMatchObject({ message: 'no pong' });
+  expect(messageAt(states.draining(), 500)).toMatchObject({ message: 'restart' });
+});
+
 describe('positions', () => {
   test('an acknowledgement beyond what was sent is malformed, one of the connection before is not', () => {
     expect(step(openState(), { kind: 'ack', seq: 14 }, now).state.phase).toBe('closing');
@@ -211,6 +266,18 @@ describe('positions', () => {
     expect(acked).toMatchObject({ acked: 13, window: { seqs: [], from: 0 } });
   });
 
+  test('the last acknowledgement takes along what was passed over behind it', () => {
+    const input = { kind: 'sent', seqs: [], through: 17, head: 20, oldest: null } as const;
+    const passed = step(openState(), input, now).state;
+    expect(step(passed, { kind: 'ack', seq: 12 }, now).state.acked).toBe(12);
+    expect(step(passed, { kind: 'ack', seq: 13 }, now).state.acked).toBe(17);
+  });
+
+  test('a read that brought nothing is not written down', () => {
+    const input = { kind: 'sent', seqs: [], through: 13, head: 20, oldest: null } as const;
+    expect(step(openState(), input, now).effects).toEqual([]);
+  });
+
   test('a full window asks for a read once there is room', () => {
     const full = step(
       openState(),
@@ -219,6 +286,9 @@ describe('positions', () => {
     ).state;
     expect(allowance(full)).toBe(0);
     expect(shown(step(full, { kind: 'ack', seq: 12 }, now).effects)).toBe('dirty read');
+    // Whoever drains reads nothing more.
+    const draining = step(full, inputs.drain, now).state;
+    expect(shown(step(draining, { kind: 'ack', seq: 12 }, now).effects)).toBe('dirty');
   });
 
   test('auto: what the kernel has is done', () => {
@@ -226,6 +296,8 @@ describe('positions', () => {
     const { state, effects } = step(auto, { kind: 'flushed', through: 13 }, now);
     expect(state.acked).toBe(13);
     expect(shown(effects)).toBe('dirty');
+    // Said of a frame that is not an event, it is no word about events that were not sent.
+    expect(step(auto, { kind: 'flushed', through: 99 }, now).state.acked).toBe(13);
   });
 
   test('the attempt is raised up to the mark, and starts over behind it', () => {
@@ -259,6 +331,7 @@ describe('lag', () => {
     oldest: { seq: 11, receivedAt: now - age, retentionMs: 1_000 },
   });
   const fresh = () => openConnection({ ...base, position: 10, mark: 10, head: 20 }, now);
+  const sample = { seq: 11, receivedAt: now - 800, retentionMs: 1_000 };
 
   test.for([
     [499, 0],
@@ -285,6 +358,22 @@ describe('lag', () => {
       now,
     ).state;
     expect(caughtUp.lagLevel).toBe(0);
+  });
+
+  test('is measured from what is oldest until that is acknowledged, and forgotten only once all is read and done', () => {
+    const lagging = step(fresh(), { ...inputs.sent, seqs: [11, 12], oldest: sample }, now).state;
+    expect(lagging).toMatchObject({ lagLevel: 2, oldest: sample });
+    expect(step({ ...lagging, oldest: null }, { kind: 'ack', seq: 11 }, now).state.oldest).toBeNull();
+    const later = { ...lagging, oldest: { ...sample, seq: 12 } };
+    expect(step(later, { kind: 'ack', seq: 11 }, now).state.oldest).toEqual({ ...sample, seq: 12 });
+    expect(step(later, { kind: 'ack', seq: 12 }, now).state.oldest).toBeNull();
+    // All is read, not all is done.
+    const read = { kind: 'sent', seqs: [], through: 20, head: 20, oldest: null } as const;
+    expect(step(lagging, read, now).state).toMatchObject({ lagLevel: 2, oldest: sample });
+    // All is done, not all is read.
+    const done = step(lagging, { kind: 'ack', seq: 12 }, now).state;
+    expect(step(done, { ...read, through: 16 }, now).state.lagLevel).toBe(2);
+    expect(step(done, read, now).state).toMatchObject({ lagLevel: 0, oldest: null });
   });
 });
 

@@ -206,6 +206,66 @@ describe('examples', () => {
     expect(plan({ topics: [topic('due', { retryAt: now })] }).create).toEqual([{ topicId: 'due', slot: 0 }]);
     expect(plan({ topics: [...topics, topic('due')] }).sockets).toBe(1);
   });
+
+  it('takes a retry further off than anybody is told to wait for a clock that went back', () => {
+    const longestRetryMs = 120_000;
+    const far = [topic('far', { retryAt: now + longestRetryMs + 1 })];
+    expect(plan({ topics: far, longestRetryMs }).create).toEqual([{ topicId: 'far', slot: 0 }]);
+    const near = [topic('near', { retryAt: now + longestRetryMs })];
+    expect(plan({ topics: near, longestRetryMs })).toEqual(nothing);
+  });
+
+  // One hopeless wish would else hold up all others whenever there is little room, or a pass ends early.
+  it('puts what failed before behind what was never tried', () => {
+    const topics = [topic('again', { retryAt: now }), topic('first'), topic('second')];
+    expect(plan({ topics }).create.map((each) => each.topicId)).toEqual(['first', 'second', 'again']);
+  });
+
+  it('fills the emptiest socket first, and of equal ones the first', () => {
+    const confirmed = new Map([
+      ['a', confirmation('xa', 0, now)],
+      ['b', confirmation('xb', 0, now)],
+      ['c', confirmation('xc', 1, now)],
+    ]);
+    const topics = [...confirmed.keys(), 'd', 'e', 'f'].map((id) => topic(id));
+    const made = plan({ topics, confirmed, sessions: [session(1), session(0)] });
+    expect(made.create.map((each) => each.slot)).toEqual([1, 0, 1]);
+  });
+
+  it('counts neither what has ended nor what was lost as taking room', () => {
+    const ended = Array.from({ length: subscriptionsPerSocket }, (_, n) =>
+      listed(`x${n}`, 'z', 's0', 'user_removed'),
+    );
+    expect(plan({ topics: [topic('a')], listing: ended }).create).toHaveLength(1);
+    const topics = Array.from({ length: subscriptionsPerSocket }, (_, n) => topic(`t${n}`));
+    const confirmed = new Map(topics.map(({ id }) => [id, confirmation(`x${id}`)]));
+    const listing = topics.slice(1).map(({ id }) => listed(`x${id}`, id, 's0'));
+    expect(plan({ topics, confirmed, listing }).create).toEqual([{ topicId: 't0', slot: 0 }]);
+  });
+
+  it('needs no socket for what is not wanted or blocked', () => {
+    const wanted = Array.from({ length: subscriptionsPerSocket }, (_, n) => topic(`t${n}`));
+    const others = [topic('unwanted', { wanted: false }), topic('blocked', { blocked: true })];
+    expect(plan({ topics: [...wanted, ...others] }).sockets).toBe(1);
+    expect(plan({ topics: others }).sockets).toBe(0);
+  });
+
+  it('removes what lives for an unwanted topic although nobody wrote it down, and never adopts it', () => {
+    const made = plan({
+      topics: [topic('a', { wanted: false })],
+      listing: [listed('x', 'a', 's0')],
+    });
+    expect(made).toEqual({ ...nothing, remove: [{ subscriptionId: 'x', topicId: 'a' }] });
+  });
+
+  it('calls nobody about what is recorded and has ended by itself', () => {
+    const made = plan({
+      topics: [topic('a', { subscriptionId: 'x' })],
+      listing: [listed('x', 'a', 'dead', 'websocket_disconnected')],
+    });
+    expect(made.remove).toEqual([]);
+    expect(made.create).toEqual([{ topicId: 'a', slot: 0 }]);
+  });
 });
 
 /** Twitch and our memory of it, small enough to meet every clash. */

@@ -1,11 +1,13 @@
 // Following `through` gives exactly the matching records, in order, once: for any log, filter, window, limit and
 // interleaving of commits (ours, others', and ours whose answer was lost), from any position.
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
-import type { EventDraft } from '../../src/domain/event.ts';
+import { describe, expect, it } from 'vitest';
+import type { Selection } from '../../src/delivery/port.ts';
+import type { EventDraft, LogRecord } from '../../src/domain/event.ts';
+import { decodeCursor } from '../../src/domain/cursor.ts';
 import type { Filter } from '../../src/domain/filter.ts';
 import { matches } from '../../src/domain/filter.ts';
-import { createReader } from '../../src/log/reader.ts';
+import { createReader, type ReaderDeps } from '../../src/log/reader.ts';
 import { openTail } from '../../src/log/tail.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { draft, uuid } from '../contract/log-fixtures.ts';
@@ -102,4 +104,131 @@ it('reads exactly the matching records, in order, once', async () => {
     ),
     { numRuns: 400 },
   );
+});
+
+/** A log so long that nobody would fill it: it notes what it is asked, and has a record at each position of `kept`. */
+function longLog(kept: readonly number[], { from = 999_000, to = 1_000_000, floor = 0 } = {}) {
+  const asked: string[] = [];
+  const recordAt = (seq: number): LogRecord => ({ ...draft(`m${seq}`), seq });
+  const within = (after: number, through: number) => kept.filter((seq) => seq > after && seq <= through);
+  const log: ReaderDeps['log'] = {
+    epoch: 'long',
+    readAfter: async (after, limit, topicIds, through = Infinity) => {
+      asked.push(`read ${limit} of ${topicIds?.length} topics in (${after}, ${through}]`);
+      return within(after, through).slice(0, limit).map(recordAt);
+    },
+    readAt: async (seqs) => seqs.map(recordAt),
+    select: async (_filter, { after, through, ids }, limit) => {
+      asked.push(`select ${limit} in (${after}, ${through}]${ids ? ` of ${ids.length} ids` : ''}`);
+      return within(after, through).slice(0, limit);
+    },
+    floors: () => ({ chat: floor + 5, standard: floor }),
+    refreshFloors: async () => {
+      asked.push('floors');
+      return { chat: floor, standard: floor };
+    },
+  };
+  const advanced: unknown[] = [];
+  const tail: ReaderDeps['tail'] = {
+    window: {
+      from,
+      to,
+      size: 0,
+      bytes: 0,
+      read: (after) => {
+        asked.push(`window after ${after}`);
+        return { records: [], through: to };
+      },
+    },
+    onAdvance: (listener) => {
+      advanced.push(listener);
+      return () => void advanced.splice(advanced.indexOf(listener), 1);
+    },
+  };
+  return { reader: createReader({ log, tail }), asked, advanced };
+}
+
+const everything = filterOf({ topics: [[1, 0]], types: null });
+const all: Selection = { after: 0, through: Infinity };
+
+describe('one statement', () => {
+  it('looks no further than fifty thousand positions for a match, and says how far it got', async () => {
+    const { reader, asked } = longLog([700_000]);
+    expect(await reader.read(600_000, everything, 10)).toEqual({ records: [], through: 650_000 });
+    // The floors as they are after the read: what retention took meanwhile would else look like nothing at all.
+    expect(asked).toEqual(['read 100 of 1 topics in (600000, 650000]', 'floors']);
+  });
+
+  it('takes at least a hundred rows and at most five hundred, and goes on behind a full page', async () => {
+    const kept = Array.from({ length: 900 }, (_, index) => 2 * index + 1);
+    const { reader, asked } = longLog(kept);
+    const nothing = filterOf({ topics: [[1, 100_000]], types: null });
+    expect(await reader.read(0, nothing, 1)).toEqual({ records: [], through: 199 });
+    expect(await reader.read(0, nothing, 300)).toEqual({ records: [], through: 599 });
+    expect(await reader.read(0, nothing, 10_000)).toEqual({ records: [], through: 999 });
+    expect(asked.filter((each) => each !== 'floors')).toEqual(
+      [100, 300, 500].map((rows) => `read ${rows} of 1 topics in (0, 50000]`),
+    );
+  });
+
+  it('passes what was cut off next, and nothing twice', async () => {
+    const { reader } = longLog([3, 5, 8]);
+    const two = await reader.read(0, everything, 2);
+    expect(two.records.map(({ seq }) => seq)).toEqual([3, 5]);
+    expect(two.through).toBe(5);
+    // Exactly as many as asked for: nothing was cut off.
+    expect((await reader.read(0, everything, 3)).through).toBe(50_000);
+  });
+
+  it('is not made for nothing: at the head, for no records, or where the window has the answer', async () => {
+    const { reader, asked } = longLog([]);
+    expect(await reader.read(1_000_000, everything, 10)).toEqual({ records: [], through: 1_000_000 });
+    expect(await reader.read(500, everything, 0)).toEqual({ records: [], through: 500 });
+    expect(asked).toEqual([]);
+    void reader.read(999_000, everything, 1);
+    void reader.read(998_999, everything, 1);
+    expect(asked).toEqual(['window after 999000', 'read 100 of 1 topics in (998999, 1000000]']);
+  });
+});
+
+describe('a selection', () => {
+  it('by ids is one statement, wherever they are', async () => {
+    const { reader, asked } = longLog([7, 900_000]);
+    const selection = { ...all, ids: ['a', 'b'] };
+    expect(await reader.select(everything, selection, 5)).toEqual([7, 900_000]);
+    expect(asked).toEqual(['select 5 in (0, Infinity] of 2 ids']);
+  });
+
+  it('goes in strides, and not past what was asked for, the head, or enough', async () => {
+    const { reader, asked } = longLog([10, 60_000, 60_001, 940_000]);
+    expect(await reader.select(everything, all, 3)).toEqual([10, 60_000, 60_001]);
+    expect(asked).toEqual(['select 3 in (0, 50000]', 'select 2 in (50000, 100000]']);
+    asked.length = 0;
+    expect(await reader.select(everything, { after: 59_999, through: 60_000 }, 3)).toEqual([60_000]);
+    expect(asked).toEqual(['select 3 in (59999, 60000]']);
+    asked.length = 0;
+    expect(await reader.select(everything, { after: 920_000, through: Infinity }, 3)).toEqual([940_000]);
+    expect(asked).toEqual(['select 3 in (920000, 970000]', 'select 2 in (970000, 1000000]']);
+  });
+
+  it('begins at the lowest floor, since below it there is nothing', async () => {
+    const { reader, asked } = longLog([970_000], { floor: 960_000 });
+    expect(await reader.select(everything, all, 1)).toEqual([970_000]);
+    expect(asked).toEqual(['select 1 in (960000, 1000000]']);
+  });
+});
+
+it('says what it reads, from where, and when there is more', async () => {
+  const { reader, advanced } = longLog([]);
+  expect(reader.epoch).toBe('long');
+  expect(reader.head()).toBe(1_000_000);
+  expect(reader.floors()).toEqual({ chat: 5, standard: 0 });
+  expect((await reader.at([4, 9])).map(({ seq, cursor }) => [seq, decodeCursor(cursor)])).toEqual([
+    [4, { epoch: 'long', seq: 4 }],
+    [9, { epoch: 'long', seq: 9 }],
+  ]);
+  const leave = reader.onAdvance(() => undefined);
+  expect(advanced).toHaveLength(1);
+  leave();
+  expect(advanced).toEqual([]);
 });

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   sessionPhases,
+  startSession,
   stepSession,
   type SessionEffect,
   type SessionInput,
@@ -377,6 +378,25 @@ describe('the table', () => {
 });
 
 describe('details of the moves', () => {
+  it('begins with one socket to the base URL, and not without a deadline', () => {
+    expect(startSession(limits)).toEqual({
+      state: fresh,
+      effects: [
+        { do: 'open', socket: 1, url: null },
+        { do: 'arm', timer: 'handshake', ms: 10_000 },
+      ],
+    });
+  });
+
+  // A stray frame taken for a sign of life would hide that the socket that delivers is dead.
+  it.each([live, handingOver])('hears the socket that delivers, and no other: $phase', (state) => {
+    const heard = (name: InputName) => stepSession(state, inputOf(name, state), limits).state.lastFrameAt;
+    for (const from of ['frame on current', 'welcome on current', 'reconnect on current'] as const)
+      expect(heard(from)).toBe(at + 1);
+    for (const from of ['frame on next', 'frame on stale', 'welcome on stale', 'reconnect on stale'] as const)
+      expect(heard(from)).toBe(at);
+  });
+
   it('remembers the last frame of the live session in its end, and null if it never was live', () => {
     const died = stepSession({ ...live, lastFrameAt: 7 }, { type: 'closed', socket: 3, code: 4003 }, limits);
     expect(died.effects).toEqual([

@@ -206,6 +206,29 @@ describe('an IPv6 address that stands for an IPv4 address', () => {
     expect(refusalOf('2002:808:808::5efe:a00:1')).toBe('private');
   });
 
+  // Each differs from the marker in one place: a public address is not refused for looking nearly like it.
+  it.each([
+    '2a00:1450::100:5efe:a00:1',
+    '2a00:1450::1:5efe:a00:1',
+    '2a00:1450::201:5efe:a00:1',
+    '2a00:1450::5dfe:a00:1',
+    '2a00:1450::5eff:a00:1',
+    '2a00:1450::a00:1',
+    '2a00:1450::3344:5efe:a00:1',
+  ])('ISATAP: %s is none', (address) => {
+    expect(refusalOf(address)).toBe('public');
+  });
+
+  // Named here and not taken from the table: virtual machines and VPNs do number themselves out of it.
+  it('an operator may open what is only reserved', () => {
+    expect(refusalOf('198.18.0.1')).toBe('reserved');
+    expect(refusalOf('198.18.0.1', list('198.18.0.0/15'))).toBe('public');
+  });
+
+  it('`::` is told as what it is', () => {
+    expect(refuseAddress('::', none)?.what).toBe('::, which is the unspecified address');
+  });
+
   it('Teredo is never guessed at', () => {
     expect(refuseAddress('2001:0:4136:e378:8000:63bf:3fff:fdd2', everything)).toMatchObject({
       refusal: 'reserved',
@@ -234,6 +257,13 @@ describe("the network's own translation prefix", () => {
   it.each(Object.entries(layouts))('never leads to a metadata address by a prefix of %s', (_, address) => {
     expect(refuseAddress(address, everything)).toMatchObject({ refusal: 'metadata', opens: [] });
   });
+
+  it('never leads to a link-local address either', () => {
+    expect(refuseAddress('64:ff9b:1::a9fe:101', everything)).toMatchObject({
+      refusal: 'link_local',
+      opens: [],
+    });
+  });
 });
 
 it.each(['', 'localhost', '127.1', '0x7f000001', '[::1]', '1.2.3.4.5', 'a'.repeat(500)])(
@@ -244,6 +274,14 @@ it.each(['', 'localhost', '127.1', '0x7f000001', '[::1]', '1.2.3.4.5', 'a'.repea
     expect(refused?.what.length).toBeLessThan(100);
   },
 );
+
+// It may be a whole URL with a secret in it, or a megabyte of noise.
+it('text that is no address is repeated up to 64 characters', () => {
+  const whatOf = (text: string) => refuseAddress(text, none)?.what;
+  expect(whatOf('localhost')).toBe('localhost is no IP address');
+  expect(whatOf('x'.repeat(64))).toBe(`${'x'.repeat(64)} is no IP address`);
+  expect(whatOf('x'.repeat(65))).toBe(`${'x'.repeat(64)}… is no IP address`);
+});
 
 it('a zone changes nothing', () => {
   expect(refusalOf('fe80::1%eth0', everything)).toBe('link_local');

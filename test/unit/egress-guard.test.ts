@@ -171,6 +171,34 @@ describe('resolve', () => {
     expect(await guard.resolve('127.1')).toMatchObject({ ok: false, refusal: 'loopback' });
   });
 
+  // Half of a pair of brackets must not make an address out of a name.
+  it.each(['[127.0.0.10', '127.0.0.1]', '[::1', '::1]'])('takes %s for a name', async (hostname) => {
+    const guard = guardWith({ [hostname]: ['93.184.216.34'] });
+    expect(await guard.resolve(hostname)).toMatchObject({ ok: true });
+    expect(guard.asked).toEqual([hostname]);
+  });
+
+  it('says of a name without addresses what the system would, and asks for the longest that there can be', async () => {
+    const longest = 'a'.repeat(254);
+    const guard = guardWith({ 'empty.example': [], [longest]: ['93.184.216.34'] });
+    await expect(guard.resolve('empty.example')).rejects.toMatchObject({
+      code: 'ENOTFOUND',
+      syscall: 'lookup',
+      message: 'the name has no addresses',
+    });
+    expect(await guard.resolve(longest)).toMatchObject({ ok: true });
+    await expect(guard.resolve(`${longest}a`)).rejects.toMatchObject({ code: 'ENOTFOUND' });
+    expect(guard.asked).toEqual(['empty.example', longest]);
+  });
+
+  it('advises no more than anybody would read', async () => {
+    const many = Array.from({ length: 9 }, (_, n) => `10.0.0.${n}`);
+    const refused = await guardWith({ 'hooks.example': many }).resolve('hooks.example');
+    expect(refused.ok ? '' : refused.message).toContain(
+      'add 10.0.0.0/32,10.0.0.1/32,10.0.0.2/32,10.0.0.3/32 to WEBHOOK_ALLOWED_CIDRS',
+    );
+  });
+
   it("rejects with the resolver's error", async () => {
     await expect(guardWith({}).resolve('nowhere.example')).rejects.toBe(noSuchName);
     await expect(guardWith({ empty: [] }).resolve('empty')).rejects.toMatchObject({ code: 'ENOTFOUND' });

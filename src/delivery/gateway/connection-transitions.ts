@@ -67,7 +67,8 @@ const sent: Cell<'sent'> = (state, input, now) => {
     lastSentAt: input.seqs.length > 0 ? now : state.lastSentAt,
     oldest: state.oldest ?? input.oldest,
   };
-  const dirty: Effect[] = through > state.through || acked > state.acked ? [{ kind: 'dirty' }] : [];
+  // The acknowledged position moves along with it or not at all.
+  const dirty: Effect[] = through > state.through ? [{ kind: 'dirty' }] : [];
   return withLag(next, dirty, now);
 };
 

@@ -7,16 +7,20 @@ interface Wrapper {
   readonly cidr: Cidr;
   /** The byte at which the four bytes of the IPv4 address begin. */
   readonly at: number;
-  readonly source: string;
 }
 
 /** The packets end at the IPv4 address, whatever else the IPv6 one says. */
 const wrappers: readonly Wrapper[] = [
-  { cidr: cidr('::ffff:0:0/96'), at: 12, source: 'IPv4-mapped, RFC 4291' },
-  { cidr: cidr('::ffff:0:0:0/96'), at: 12, source: 'IPv4-translated, RFC 2765' },
-  { cidr: cidr('64:ff9b::/96'), at: 12, source: 'NAT64, RFC 6052' },
-  { cidr: cidr('2002::/16'), at: 2, source: '6to4, RFC 3056' },
-  { cidr: cidr('::/96'), at: 12, source: 'IPv4-compatible, RFC 4291' },
+  // IPv4-mapped, RFC 4291
+  { cidr: cidr('::ffff:0:0/96'), at: 12 },
+  // IPv4-translated, RFC 2765
+  { cidr: cidr('::ffff:0:0:0/96'), at: 12 },
+  // NAT64, RFC 6052
+  { cidr: cidr('64:ff9b::/96'), at: 12 },
+  // 6to4, RFC 3056
+  { cidr: cidr('2002::/16'), at: 2 },
+  // IPv4-compatible, RFC 4291
+  { cidr: cidr('::/96'), at: 12 },
 ];
 
 /** Inside ::/96, and yet no IPv4-compatible addresses. */
