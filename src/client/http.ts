@@ -60,8 +60,12 @@ export function createHttp(options: HttpOptions): Http {
       for (;;) {
         const answer = await send(path, { ...request, query });
         items.push(...parsed(answer, z.array(schema)));
-        const next = nextQuery(answer.headers.get('link'), options.baseUrl);
-        if (!next) return items;
+        const next = nextPage(answer.headers.get('link'), options.baseUrl);
+        if (next === undefined) return items;
+        if (next === null) {
+          const detail = 'the address of the next page cannot be read';
+          throw new RelayApiError(answer.name, { status: answer.status, code: 'unexpected_answer', detail });
+        }
         query = next;
       }
     },
@@ -165,8 +169,12 @@ function retryAfter(header: string | null): number | null {
   return Number.isFinite(ms) ? Math.max(0, ms) : null;
 }
 
-/** The query of the next page; the address before it is not followed, so that no list leads elsewhere. */
-function nextQuery(link: string | null, base: URL): Record<string, string> | undefined {
+/**
+ * The query of the next page; the address before it is not followed, so that no list leads elsewhere. Undefined after the
+ * last page; null when there is one whose address is none, since a list that ends early would look whole.
+ */
+function nextPage(link: string | null, base: URL): Record<string, string> | undefined | null {
   const target = /<(?<url>[^>]*)>\s*;[^,]*rel="?next"?/u.exec(link ?? '')?.groups?.['url'];
-  return target === undefined ? undefined : Object.fromEntries(new URL(target, base).searchParams);
+  if (target === undefined) return undefined;
+  return URL.canParse(target, base) ? Object.fromEntries(new URL(target, base).searchParams) : null;
 }

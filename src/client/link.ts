@@ -94,7 +94,8 @@ export class Link {
     const value = jsonOf(data);
     const type = value !== null && typeof value === 'object' && 'type' in value ? value.type : undefined;
     if (typeof type !== 'string' || !knownTypes.has(type)) {
-      this.#listener.ignored(String(type));
+      // Turning anything else into text may fail, and this frame is to be skipped whatever it is.
+      this.#listener.ignored(typeof type === 'string' ? type : typeof type);
       return undefined;
     }
     const parsed = serverFrame.safeParse(value);

@@ -105,6 +105,18 @@ it('follows the pages of a list, and only by their query', async () => {
   ]);
 });
 
+it('says so when the address of the next page is none, instead of taking the list for whole', async () => {
+  relay.answer = () => ({
+    status: 200,
+    body: [interest('active')],
+    headers: { link: '<http://[>; rel="next"' },
+  });
+  await expect(relay.client().interests.list()).rejects.toMatchObject({
+    name: 'RelayApiError',
+    code: 'unexpected_answer',
+  });
+});
+
 it('ensures an interest until it is active, and keeps the secret of the call that made it', async () => {
   const answers = [
     interest('pending', { webhook_secret: 'whsec_x' }),

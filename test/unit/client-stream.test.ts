@@ -66,6 +66,21 @@ describe('logging in', () => {
     ]);
   });
 
+  it('skips a frame whose type is no text, whatever it is made of', async () => {
+    const lines: string[] = [];
+    const events = relay.client({ log: (line) => lines.push(line) }).events();
+    const first = events.next();
+    const visit = await relay.visit(0);
+    visit.hello();
+    // Neither can be turned into text: the one has no way to, the other is too deep.
+    visit.send({ type: { toString: null } });
+    visit.ws.send(`{"type":${'['.repeat(12_000)}${']'.repeat(12_000)}}`);
+    visit.event(1);
+    expect((await first).value).toMatchObject({ id: 'e1' });
+    expect(lines).toHaveLength(2);
+    await events.return();
+  });
+
   it('throws for options that cannot work before it opens anything', async () => {
     await expect(relay.client().events({ consumer: 'no spaces' }).next()).rejects.toThrow(/^consumer: /);
     await expect(relay.client().events({ maxInFlight: 0 }).next()).rejects.toThrow(/^max_in_flight: /);
