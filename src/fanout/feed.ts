@@ -3,6 +3,7 @@
 import type { LogRecord, RetentionClass } from '../domain/event.ts';
 import type { Filter } from '../domain/filter.ts';
 import { retentionClassOf, retentionClasses } from '../domain/event.ts';
+import type { Crash } from '../runtime/crash-points.ts';
 import type { Batch, EventFeed } from '../delivery/port.ts';
 import type { LogReader } from '../log/port.ts';
 import type { Audience } from './audience.ts';
@@ -16,6 +17,8 @@ export interface FeedDeps {
   readonly keepMs: Readonly<Record<RetentionClass, number>>;
   /** Told when a consumer's wake-up threw; the others were still called. */
   readonly onWakeError?: (error: unknown) => void;
+  /** For tests that end the process there; nothing in production. */
+  readonly crash?: Crash | undefined;
 }
 
 const nothing = Buffer.alloc(0);
@@ -23,7 +26,7 @@ const nothing = Buffer.alloc(0);
 /** The feed's promises are in delivery/port.ts. */
 export function createFeed(deps: FeedDeps): EventFeed {
   const { reader, audience, keepMs } = deps;
-  const wakeUps = new WakeUps(deps.onWakeError);
+  const wakeUps = new WakeUps(deps.onWakeError, deps.crash);
   const batches = new BatchCache(reader);
 
   reader.onAdvance((records) => {

@@ -1,5 +1,6 @@
 // Tells waiting readers to look, at most once per turn of the event loop however much happened in it. A reader that
 // throws does no harm to the others.
+import type { Crash } from '../runtime/crash-points.ts';
 
 type Wake = () => void;
 
@@ -7,10 +8,12 @@ export class WakeUps {
   readonly #watchers = new Map<string, Set<Wake>>();
   readonly #due = new Set<string>();
   readonly #onError: ((error: unknown) => void) | undefined;
+  readonly #crash: Crash | undefined;
   #scheduled = false;
 
-  constructor(onError?: (error: unknown) => void) {
+  constructor(onError?: (error: unknown) => void, crash?: Crash) {
     this.#onError = onError;
+    this.#crash = crash;
   }
 
   /** The same function may wait several times; each unwatch takes one away. */
@@ -45,6 +48,7 @@ export class WakeUps {
     this.#scheduled = false;
     const due = [...this.#due];
     this.#due.clear();
+    this.#crash?.('wake.before');
     for (const id of due) {
       // A copy: a wake-up may end its own watch or begin another one.
       for (const wake of Array.from(this.#watchers.get(id) ?? [])) {
@@ -55,5 +59,6 @@ export class WakeUps {
         }
       }
     }
+    this.#crash?.('wake.after');
   }
 }

@@ -1,5 +1,6 @@
 // The message ids of the last quarter of an hour: platforms repeat a message they are not sure about. Pure and bounded;
 // what falls out early is still caught by the log's unique index, so this only has to be cheap and mostly right.
+import type { Crash } from '../runtime/crash-points.ts';
 
 export interface DedupeOptions {
   /** How long an id is remembered at least, if the bound allows. Twitch's own advice is to distrust anything older. */
@@ -23,8 +24,9 @@ const generations = 4;
 export class DedupeWindow {
   readonly #generationMs: number;
   readonly #maxPerGeneration: number;
-  /** Youngest first. */
-  #sets: Set<string>[] = [new Set()];
+  #youngest = new Set<string>();
+  /** Closed, the newest first. */
+  #closed: Set<string>[] = [];
   #openedAt: number | undefined;
 
   constructor(options: DedupeOptions = {}) {
@@ -33,22 +35,36 @@ export class DedupeWindow {
   }
 
   get size(): number {
-    return this.#sets.reduce((sum, set) => sum + set.size, 0);
+    return this.#closed.reduce((sum, set) => sum + set.size, this.#youngest.size);
   }
 
   has(id: string): boolean {
-    return this.#sets.some((set) => set.has(id));
+    return this.#youngest.has(id) || this.#closed.some((set) => set.has(id));
   }
 
   add(id: string, now: number): void {
     this.#openedAt ??= now;
-    const youngest = this.#sets[0];
-    if (now - this.#openedAt >= this.#generationMs || (youngest?.size ?? 0) >= this.#maxPerGeneration) {
-      this.#sets = [new Set<string>(), ...this.#sets].slice(0, generations);
-      this.#openedAt = now;
-    } else if (now < this.#openedAt) {
+    if (now - this.#openedAt >= this.#generationMs || this.#youngest.size >= this.#maxPerGeneration) {
+      this.#closed = [this.#youngest, ...this.#closed].slice(0, generations - 1);
+      this.#youngest = new Set();
       this.#openedAt = now;
     }
-    this.#sets[0]?.add(id);
+    // A clock that went back must not keep the generation open until it has caught up.
+    this.#openedAt = Math.min(this.#openedAt, now);
+    this.#youngest.add(id);
   }
 }
+
+export type Dedupe = Pick<DedupeWindow, 'has' | 'add'>;
+
+/** The window with its two points; around it, so that the window itself costs nothing more for each notification. */
+export const watchedDedupe = (window: Dedupe, crash: Crash): Dedupe => ({
+  has(id) {
+    crash('dedupe.before');
+    return window.has(id);
+  },
+  add(id, now) {
+    window.add(id, now);
+    crash('dedupe.after');
+  },
+});

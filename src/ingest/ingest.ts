@@ -8,10 +8,11 @@ import type { GapWindow } from '../domain/relay-event.ts';
 import { gapEvent } from '../domain/relay-event.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { pause } from '../runtime/clock.ts';
+import type { Crash } from '../runtime/crash-points.ts';
 import type { Notification, UpstreamSink } from '../upstream/port.ts';
 import { appendFault, faultName } from './append-fault.ts';
-import { DedupeWindow } from './dedupe.ts';
-import type { DedupeOptions } from './dedupe.ts';
+import { DedupeWindow, watchedDedupe } from './dedupe.ts';
+import type { DedupeOptions, Dedupe } from './dedupe.ts';
 import { DropWindows } from './drop-windows.ts';
 import type { Held } from './held-queue.ts';
 import { HeldQueue } from './held-queue.ts';
@@ -63,6 +64,8 @@ export interface IngestDeps {
   readonly observer?: IngestObserver;
   /** From 0 to 1, for the back-off. */
   readonly random?: () => number;
+  /** For tests that end the process there; nothing in production. */
+  readonly crash?: Crash | undefined;
 }
 
 export interface IngestStats {
@@ -90,7 +93,7 @@ export class Ingest implements UpstreamSink {
   readonly #deps: IngestDeps;
   readonly #limits: IngestLimits;
   readonly #topicIds = new TopicIds();
-  readonly #dedupe: DedupeWindow;
+  readonly #dedupe: Dedupe;
   readonly #held = new HeldQueue();
   readonly #drops = new DropWindows();
   readonly #abort = new AbortController();
@@ -107,7 +110,8 @@ export class Ingest implements UpstreamSink {
     this.#deps = deps;
     this.#limits = { ...ingestDefaults, ...deps.limits };
     this.#batchEvents = this.#limits.maxBatchEvents;
-    this.#dedupe = new DedupeWindow(deps.dedupe);
+    const window = new DedupeWindow(deps.dedupe);
+    this.#dedupe = deps.crash ? watchedDedupe(window, deps.crash) : window;
   }
 
   notification(notification: Notification): 'unwanted' | undefined {
@@ -208,7 +212,9 @@ export class Ingest implements UpstreamSink {
       const batch = this.#held.peek(this.#batchEvents, this.#limits.maxBatchBytes);
       const startedAt = this.#deps.clock.now();
       try {
+        this.#deps.crash?.('append.before');
         const added = await this.#deps.log.append(batch.map((held) => held.draft));
+        this.#deps.crash?.('append.after');
         if (!this.#abort.signal.aborted) this.#landed(batch, added, startedAt);
       } catch (error) {
         if (!this.#abort.signal.aborted) await this.#failed(batch, error);

@@ -6,6 +6,7 @@ import type { Selection } from '../delivery/port.ts';
 import type { EventDraft, LogRecord, RetentionClass } from '../domain/event.ts';
 import { retentionClasses } from '../domain/event.ts';
 import type { Filter } from '../domain/filter.ts';
+import type { Crash } from '../runtime/crash-points.ts';
 import type { AppendRow, EventRow, PruneRow } from './log-sql.ts';
 import {
   appendParameters,
@@ -27,6 +28,8 @@ const alphanumerics = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 
 export interface LogDeps {
   readonly pool: Pool;
+  /** For tests that end the process there; nothing in production. */
+  readonly crash?: Crash | undefined;
 }
 
 /**
@@ -48,7 +51,7 @@ export async function openLog(deps: LogDeps): Promise<PostgresLog> {
   );
   const row = rows[0];
   if (!row) throw new Error('log_head has no row: it was removed while the log was being opened');
-  const log = new PostgresLog(pool, row.epoch, row.seq);
+  const log = new PostgresLog(pool, row, deps.crash);
   await log.refreshFloors();
   return log;
 }
@@ -60,14 +63,16 @@ const newEpoch = (): string =>
 export class PostgresLog implements EventLog, PrunableLog {
   readonly epoch: string;
   readonly #pool: Pool;
+  readonly #crash: Crash | undefined;
   #head: number;
   #floors: Floors = { chat: 0, standard: 0 };
   readonly #listeners = new Set<(commit: Commit) => void>();
 
-  constructor(pool: Pool, epoch: string, head: number) {
+  constructor(pool: Pool, head: { epoch: string; seq: number }, crash?: Crash) {
     this.#pool = pool;
-    this.epoch = epoch;
-    this.#head = head;
+    this.#crash = crash;
+    this.epoch = head.epoch;
+    this.#head = head.seq;
   }
 
   head(): number {
@@ -88,7 +93,11 @@ export class PostgresLog implements EventLog, PrunableLog {
 
   async append(drafts: readonly EventDraft[]): Promise<(LogRecord | null)[]> {
     if (drafts.length === 0) return [];
-    const { rows } = await this.#run<AppendRow>('log_append', appendSql, appendParameters(drafts));
+    const answer = this.#run<AppendRow>('log_append', appendSql, appendParameters(drafts));
+    // Sent in this turn of the event loop; the answer cannot be read before the next one.
+    if (this.#crash) setImmediate(this.#crash, 'commit.before');
+    const { rows } = await answer;
+    this.#crash?.('commit.after');
     const row = rows[0];
     if (!row) throw new Error('log_head has no row');
     const { base, added } = row;

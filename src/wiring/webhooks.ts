@@ -17,7 +17,10 @@ import { packageVersion } from './version.ts';
 
 const hourMs = 3_600_000;
 
-export interface WebhookParts extends Pick<WebhookDeps, 'declare' | 'random' | 'longestRetentionMs'> {
+export interface WebhookParts extends Pick<
+  WebhookDeps,
+  'declare' | 'random' | 'longestRetentionMs' | 'crash'
+> {
   readonly config: Config;
   readonly clock: Clock;
   readonly store: Store;

@@ -1,6 +1,6 @@
 // The whole daemon against the simulator, on real sockets and a real database: what every scenario starts from.
 import { randomBytes } from 'node:crypto';
-import { startDaemon, type Daemon, type DaemonOverrides } from '../../src/daemon.ts';
+import { startDaemon, type Daemon, type DaemonOverrides, type Launch } from '../../src/daemon.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import type { Database } from '../../src/store/database.ts';
 import { defaultTimings, type Timings } from '../../src/upstream/twitch/timings.ts';
@@ -71,6 +71,8 @@ const quick: Partial<Timings> = {
   handoverRetryMs: 20,
   coverageMs: 100,
   reconcileMs: 30_000,
+  // Scenarios that let days pass have Twitch announce so long a silence.
+  longestKeepaliveMs: Infinity,
 };
 
 export class World implements AsyncDisposable {
@@ -128,6 +130,33 @@ export class World implements AsyncDisposable {
       logTo: { write: (line) => void this.logs.push(line) },
       ...this.#options.overrides,
     });
+  }
+
+  /** Another relay on the same server's database, with connections of its own. The caller stops it, or has it `adopted`. */
+  beside(launch: Launch, env: Readonly<Record<string, string>> = {}): Promise<Daemon> {
+    const loaded = loadConfig({ ...this.env(), ...env });
+    if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+    const overrides = {
+      clock: this.clock,
+      timings: { ...defaultTimings, ...quick, ...this.#options.timings },
+      logTo: { write: (line: string) => void this.logs.push(line) },
+    };
+    return startDaemon(loaded.config, overrides, launch);
+  }
+
+  get database(): Database {
+    return this.#options.database;
+  }
+
+  /** Of a process of its own on the same database. */
+  env(): Record<string, string> {
+    const url = this.#options.database.connection.connectionString;
+    return { ...this.#env, ...(url ? { DATABASE_URL: url } : {}) };
+  }
+
+  /** The world's relay from now on; the one before was stopped. */
+  adopt(daemon: Daemon): void {
+    this.#daemon = daemon;
   }
 
   async stop(): Promise<void> {
@@ -290,7 +319,8 @@ export class World implements AsyncDisposable {
         as: service,
       });
       events.push(...body.events);
-      if (body.events.length < 1000) return events;
+      // A page may be short of what was asked for; an empty one is the end.
+      if (body.events.length === 0) return events;
       after = body.next;
     }
   }

@@ -189,7 +189,9 @@ export class Connection implements Session {
     const auto = this.#options.ackMode === 'auto';
     if (records.length > 0) {
       const flushed = auto ? () => this.#input({ kind: 'flushed', through }) : undefined;
+      this.#context.crash?.('write.before');
       if (!this.#wire.write(bytes, flushed)) return;
+      this.#context.crash?.('write.after');
       this.#context.observer.sent?.(this.kind, records.length, bytes.length);
     }
     if (records.length === 0 && through <= after) return;

@@ -5,6 +5,7 @@ import { encodeCursor } from '../../domain/cursor.ts';
 import type { CloseReason } from '../../protocol/close-codes.ts';
 import { connectLimits } from '../../protocol/frames.ts';
 import { pause } from '../../runtime/clock.ts';
+import { around } from '../../runtime/crash-points.ts';
 import { Positions } from '../positions.ts';
 import { Turns } from '../turns.ts';
 import { Accounts } from './accounts.ts';
@@ -80,15 +81,15 @@ export class Gateway {
   constructor(deps: GatewayDeps) {
     this.deps = deps;
     this.limits = { ...gatewayDefaults, ...deps.limits };
-    const { feed, clock, store } = deps;
+    const { feed, clock, store, crash } = deps;
     const tally = new Tally(deps.observer ?? {});
     const positions = new Positions<ConsumerPosition>({
       clock,
-      save: (rows) => store.consumers.save(rows),
+      save: around(crash, 'ack', (rows) => store.consumers.save(rows)),
       failed: (error) => tally.failed('save', error),
     });
     this.#tally = tally;
-    this.#context = { feed, clock, turns: new Turns(), positions, observer: tally };
+    this.#context = { feed, clock, turns: new Turns(), positions, observer: tally, crash };
     this.#accounts = new Accounts({ store, clock, observer: tally }, this.limits.maxConnectionsPerService);
   }
 

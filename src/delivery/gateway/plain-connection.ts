@@ -114,7 +114,9 @@ export class PlainConnection implements Session {
   #deliver(batch: Batch): void {
     if (!this.#wire.isOpen || this.#drain) return;
     if (batch.records.length > 0) {
+      this.#context.crash?.('write.before');
       if (!this.#wire.write(batch.bytes)) return;
+      this.#context.crash?.('write.after');
       this.#context.observer.sent?.(this.kind, batch.records.length, batch.bytes.length);
     }
     this.#through = Math.max(this.#through, batch.through);

@@ -3,6 +3,7 @@ import type { EventDraft } from '../../domain/event.ts';
 import type { Door } from '../../domain/visitor.ts';
 import type { CloseReason } from '../../protocol/close-codes.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { Crash } from '../../runtime/crash-points.ts';
 import type { EventFeed } from '../port.ts';
 
 export type ConnectionKind = 'plain' | 'relay.v1';
@@ -115,5 +116,7 @@ export interface GatewayDeps {
   /** 0 to 1; spreads reconnects. */
   readonly random: () => number;
   readonly observer?: GatewayObserver;
+  /** For tests that end the process there; nothing in production. */
+  readonly crash?: Crash | undefined;
   readonly limits?: Partial<GatewayLimits>;
 }

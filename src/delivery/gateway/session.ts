@@ -1,6 +1,7 @@
 // What the gateway knows of an open connection of either kind, and what every connection is given. Types only.
 import type { CloseReason } from '../../protocol/close-codes.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { Crash } from '../../runtime/crash-points.ts';
 import type { EventFeed } from '../port.ts';
 import type { Positions } from '../positions.ts';
 import type { Turn, Turns } from '../turns.ts';
@@ -12,6 +13,7 @@ export interface SessionContext {
   readonly turns: Turns;
   readonly positions: Positions<ConsumerPosition>;
   readonly observer: GatewayObserver;
+  readonly crash: Crash | undefined;
 }
 
 /** What became of an acknowledgement that came over HTTP; `beyond`: it names what was never sent, nothing happened. */

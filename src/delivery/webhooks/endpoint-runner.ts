@@ -266,7 +266,8 @@ export class EndpointRunner implements Turn {
   #ended(taken: Taken, probing: boolean, outcome: Outcome): void {
     const book = this.#work?.book;
     if (!book) return;
-    const { clock, random } = this.#context;
+    const { clock, crash, random } = this.#context;
+    crash?.('attempt.before');
     const now = clock.now();
     const openedAt = this.#health.current.since;
     const verdict = judge({

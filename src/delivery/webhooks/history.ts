@@ -2,6 +2,7 @@
 // while the database is away; what it gives up, it counts.
 import { backOffMs } from '../../domain/back-off.ts';
 import type { Cancel, Clock } from '../../runtime/clock.ts';
+import type { Crash } from '../../runtime/crash-points.ts';
 import type { AttemptRecord, WebhookObserver, WebhookRows } from './ports.ts';
 
 const writeEveryMs = 500;
@@ -22,6 +23,7 @@ export interface HistoryDeps {
   readonly clock: Clock;
   readonly keepAttemptsMs: number;
   readonly observer: WebhookObserver;
+  readonly crash?: Crash | undefined;
 }
 
 export class History {
@@ -111,6 +113,7 @@ export class History {
     this.#waiting = this.#waiting.slice(maxPerStatement);
     try {
       await this.#deps.rows.record(batch);
+      this.#deps.crash?.('attempt.after');
       this.#failures = 0;
     } catch (error) {
       this.#failures++;

@@ -1,6 +1,7 @@
 // Webhook delivery as the rest of the process sees it. Composes the parts, answers the calls, and ends everything within
 // its time; the work is done in the files beside it.
 import { pause } from '../../runtime/clock.ts';
+import { around } from '../../runtime/crash-points.ts';
 import { Positions } from '../positions.ts';
 import { Turns } from '../turns.ts';
 import type { WebhookContext } from './context.ts';
@@ -82,21 +83,21 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
 }
 
 function contextOf(deps: WebhookDeps): WebhookContext {
-  const { rows, clock, keepAttemptsMs, observer = {} } = deps;
+  const { rows, clock, keepAttemptsMs, crash, observer = {} } = deps;
   return {
     ...deps,
     observer,
     turns: new Turns(),
     laneNames: new LaneNames(),
-    history: new History({ rows, clock, keepAttemptsMs, observer }),
+    history: new History({ rows, clock, keepAttemptsMs, observer, crash }),
     positions: new Positions<EndpointPosition>({
       clock,
-      save: (all) => rows.savePositions(all),
+      save: around(crash, 'cursor', (all) => rows.savePositions(all)),
       failed: (error) => observer.failed?.('save', error),
     }),
     parks: new DurableWrites<OwedDelivery>({
       clock,
-      write: (all) => rows.park(all),
+      write: around(crash, 'retry', (all) => rows.park(all)),
       failed: (error) => observer.failed?.('park', error),
     }),
     settlements: new DurableWrites<Settlement>({

@@ -3,6 +3,7 @@
 import type { EndpointHealth, EndpointSettings } from '../../domain/endpoint.ts';
 import type { EventDraft } from '../../domain/event.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { Crash } from '../../runtime/crash-points.ts';
 import type { EventFeed } from '../port.ts';
 import type { Outcome, OutcomeKind } from './outcome.ts';
 
@@ -207,6 +208,8 @@ export interface WebhookDeps {
   /** How long the history of attempts is kept. */
   readonly keepAttemptsMs: number;
   readonly observer?: WebhookObserver;
+  /** For tests that end the process there; nothing in production. */
+  readonly crash?: Crash | undefined;
 }
 
 export type EgressRefusal =
