@@ -9,6 +9,7 @@ import { createFeed } from './fanout/feed.ts';
 import { createApp } from './http/app.ts';
 import { routesOf, type Route } from './http/routes-of.ts';
 import { listen } from './http/server.ts';
+import type { DedupeOptions } from './ingest/dedupe.ts';
 import { createIngest } from './ingest/ingest.ts';
 import { openLog } from './log/postgres-log.ts';
 import { createReader } from './log/reader.ts';
@@ -18,14 +19,17 @@ import { createBusinessEvents, type BusinessEvents } from './observability/busin
 import { createLogger, type Logger } from './observability/logger.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { systemClock, type Clock } from './runtime/clock.ts';
+import type { EventDraft } from './domain/event.ts';
+import type { Crash } from './runtime/crash-points.ts';
 import { openDatabase, type Database } from './store/database.ts';
 import { migrate } from './store/migrate.ts';
+import type { Superseded } from './store/ownership.ts';
 import { createSealer } from './store/seal.ts';
 import { newWebhookSecret } from './store/secrets.ts';
 import { createStore, type Store } from './store/store.ts';
 import { catalogue, eventTypes } from './upstream/twitch/catalog.ts';
 import { defaultTimings, type Timings } from './upstream/twitch/timings.ts';
-import { createTwitchUpstream } from './upstream/twitch/twitch-upstream.ts';
+import { createTwitchUpstream, type TwitchUpstreamDeps } from './upstream/twitch/twitch-upstream.ts';
 import { httpAccounts, tellResumed } from './wiring/accounts.ts';
 import { followStore, loadInterests } from './wiring/audience.ts';
 import {
@@ -50,6 +54,8 @@ import {
   tokenStore,
   upstreamStore,
 } from './wiring/ports.ts';
+import { becomeOwner, checkRole, type Role } from './wiring/owner.ts';
+import { standBeside, whileInUse } from './wiring/take-over.ts';
 import { packageVersion } from './wiring/version.ts';
 import { stopShares } from './wiring/stop-shares.ts';
 import { openWebhooks } from './wiring/webhooks.ts';
@@ -69,6 +75,18 @@ export interface DaemonOverrides {
   readonly logTo?: { write(line: string): void };
   readonly logFormat?: 'human' | 'json';
   readonly retentionIntervalMs?: number;
+  /** How many message ids are remembered for how long. */
+  readonly dedupe?: DedupeOptions;
+  /** Called at each of the points at which a death of the process is tried out. */
+  readonly crash?: Crash;
+}
+
+/** How this process becomes the active one. */
+export interface Launch {
+  /** `alone` unless said otherwise. */
+  readonly role?: Role;
+  /** Ends one that stands by. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Daemon {
@@ -78,6 +96,8 @@ export interface Daemon {
   readonly log: Logger;
   /** Every route that is served. */
   readonly routes: readonly Route[];
+  /** Settles when this one is to be stopped: another relay asks for its place, or has it. */
+  readonly superseded: Promise<Superseded>;
   /**
    * Tells consumers, closes every socket, commits what is held, closes the database. Resolves when nothing is left
    * open. Idempotent.
@@ -86,7 +106,11 @@ export interface Daemon {
 }
 
 /** Resolves once requests are taken; sessions towards Twitch are then under way. Rejects with what is wrong and how to mend it. */
-export async function startDaemon(config: Config, overrides: DaemonOverrides = {}): Promise<Daemon> {
+export async function startDaemon(
+  config: Config,
+  overrides: DaemonOverrides = {},
+  launch: Launch = {},
+): Promise<Daemon> {
   const clock = overrides.clock ?? systemClock;
   const log = createLogger({
     level: config.logLevel,
@@ -100,7 +124,8 @@ export async function startDaemon(config: Config, overrides: DaemonOverrides = {
     }
   };
   try {
-    const started = await start(config, overrides, { clock, log, closing });
+    const { role = 'alone', signal = new AbortController().signal } = launch;
+    const started = await start(config, overrides, { clock, log, closing, role, signal });
     let stopping: Promise<void> | undefined;
     return { ...started, log, stop: () => (stopping ??= stop()) };
   } catch (error) {
@@ -115,44 +140,59 @@ const longestRetentionMs = (config: Config) =>
 interface Context {
   readonly clock: Clock;
   readonly log: Logger;
+  readonly role: Role;
+  readonly signal: AbortSignal;
   /** Called last first. */
   readonly closing: (() => Promise<unknown>)[];
 }
 
 async function start(config: Config, overrides: DaemonOverrides, context: Context) {
   const { clock, log, closing } = context;
+  const { crash } = overrides;
   const random = overrides.random ?? Math.random;
   const live: Live = {};
   const shares = stopShares(config.shutdownTimeoutSeconds * 1_000);
   const metrics = createMetrics(gaugeSources(live, clock));
   const told = createBusinessEvents(metrics, log, new Set(eventTypes.map(({ type }) => type)));
 
-  const { database, store } = await openStore(config, overrides, context);
+  const { database, owner, store } = await openStore(config, overrides, context);
   let publicUrl = config.publicUrl;
-  const { reader, retention, audience, feed, ingest } = await openStages(config, overrides, context, {
-    database,
-    store,
-    told,
-  });
-  const declare = countingDeclare(ingest, told);
-  const upstream = createTwitchUpstream({
-    clientId: config.twitchClientId,
-    clientSecret: config.twitchClientSecret,
-    eventSubUrl: config.twitchEventsubUrl,
-    keepaliveSeconds: config.keepaliveTimeoutSeconds,
-    clock,
-    random,
-    timings: overrides.timings ?? defaultTimings,
-    store: upstreamStore(store),
-    tokens: tokenStore(store),
-    authorizations: store.authorizations,
-    grants: grantStore(store, (resumed) => tellResumed({ store, declare, clock, log }, resumed)),
-    redirectUri: () => `${publicUrl}/oauth/callback`,
-    mockApiPort: config.mockApiPort,
-    sink: countingSink(ingest, told),
-    observer: upstreamObserver(told, log),
-  });
+  let declare: (draft: EventDraft) => Promise<void>;
+  const rows = upstreamStore(store);
+  const timings = overrides.timings ?? defaultTimings;
+  const open = (ports: Pick<TwitchUpstreamDeps, 'store' | 'sink' | 'standingBy'>) =>
+    createTwitchUpstream({
+      ...ports,
+      clientId: config.twitchClientId,
+      clientSecret: config.twitchClientSecret,
+      eventSubUrl: config.twitchEventsubUrl,
+      keepaliveSeconds: config.keepaliveTimeoutSeconds,
+      clock,
+      random,
+      timings,
+      tokens: tokenStore(store),
+      authorizations: store.authorizations,
+      grants: grantStore(store, (resumed) => tellResumed({ store, declare, clock, log }, resumed)),
+      redirectUri: () => `${publicUrl}/oauth/callback`,
+      mockApiPort: config.mockApiPort,
+      observer: upstreamObserver(told, log),
+      crash,
+    });
+  const successor = owner.isActive
+    ? undefined
+    : await standBeside({ ...context, owner, store: rows, open, lookEveryMs: timings.coverageMs });
+  await reseal(store, log);
+  const { eventLog, reader, retention, audience, feed, ingest } = await openStages(
+    config,
+    overrides,
+    context,
+    { database, store, told },
+  );
+  declare = countingDeclare(ingest, told);
+  const sink = countingSink(ingest, told);
+  const upstream = successor?.upstream ?? open({ store: rows, sink });
   closing.push(() => upstream.stop());
+  await successor?.goOn({ eventLog, sink });
   closing.push(followStore({ store, audience, upstream, clock, log }));
   Object.assign(live, { reader, retention, ingest, upstream } satisfies Live);
 
@@ -166,6 +206,7 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
     longestRetentionMs: longestRetentionMs(config),
     observer: webhookObserver(told, log),
     measured: (sender) => measuredSender(sender, clock, told),
+    crash,
   });
   live.webhooks = webhooks.handle;
   closing.push(() => webhooks.stop(shares.webhooksMs));
@@ -216,14 +257,16 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
   });
   // Asked for without an upgrade, the socket's path says what it is for.
   app.get(gatewayPath, (c) => upgradeRequired(c.get('requestId')));
-  const listener = await listen({
-    app,
-    host: config.host,
-    port: config.port,
-    clock,
-    maxSockets: config.maxConnections + requestSockets,
-    timings: { closeGraceMs: shares.requestsMs },
-  });
+  const begin = () =>
+    listen({
+      app,
+      host: config.host,
+      port: config.port,
+      clock,
+      maxSockets: config.maxConnections + requestSockets,
+      timings: { closeGraceMs: shares.requestsMs },
+    });
+  const listener = await (successor ? whileInUse(clock, begin) : begin());
   closing.push(() => listener.close());
   // Twitch takes plain http for this name alone, and not for an address.
   publicUrl ??= `http://localhost:${new URL(listener.url).port}`;
@@ -242,6 +285,7 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
         allowedOrigins: config.allowedOrigins.length > 0 ? config.allowedOrigins : null,
       },
       observer: gatewayObserver(told, log, clock),
+      crash,
     },
   });
   live.gateway = gateway;
@@ -254,11 +298,14 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
   if (config.mockApiPort !== undefined)
     log.warn({ port: config.mockApiPort }, 'a stand-in is used for Twitch');
   log.info({ url: listener.url, database: database.kind }, 'the relay takes requests');
-  return { url: listener.url, databaseKind: database.kind, routes: routesOf(app) };
+  const { superseded } = owner;
+  return { url: listener.url, databaseKind: database.kind, routes: routesOf(app), superseded };
 }
 
-async function openStore(config: Config, overrides: DaemonOverrides, { clock, log, closing }: Context) {
+async function openStore(config: Config, overrides: DaemonOverrides, context: Context) {
+  const { clock, log, closing } = context;
   const { databaseUrl, dataDir } = config;
+  checkRole(context.role, overrides.database?.kind ?? (databaseUrl ? 'postgres' : 'embedded'));
   const database = overrides.database ?? (await openDatabase({ databaseUrl, dataDir, log }));
   if (!overrides.database) closing.push(() => database.close());
   if (database.kind === 'embedded') {
@@ -267,17 +314,24 @@ async function openStore(config: Config, overrides: DaemonOverrides, { clock, lo
       'the embedded database serves this one process; DATABASE_URL chooses PostgreSQL',
     );
   }
-  const applied = await migrate(database);
-  if (applied.length > 0) log.info({ migrations: applied }, 'the database was brought up to date');
+  const owner = await becomeOwner({ ...context, database });
+  if (owner.isActive) {
+    const applied = await migrate(database);
+    if (applied.length > 0) log.info({ migrations: applied }, 'the database was brought up to date');
+  }
   const store = createStore(database, createSealer(config.tokenEncryptionKeys), clock, {
     serviceBotDefault: config.serviceBotDefault,
   });
   closing.push(() => store.close());
+  return { database, owner, store };
+}
+
+/** Written by whoever is active, and by nobody else. */
+async function reseal(store: Store, log: Logger): Promise<void> {
   const bots = await store.bots.reseal();
   const endpoints = await store.endpoints.reseal();
   if (bots + endpoints > 0)
     log.info({ bots, endpoints }, 'tokens and secrets were sealed again with the first key');
-  return { database, store };
 }
 
 async function openStages(
@@ -286,7 +340,8 @@ async function openStages(
   { clock, log, closing }: Context,
   { database, store, told }: { database: Database; store: Store; told: BusinessEvents },
 ) {
-  const eventLog = await openLog({ pool: database.pool });
+  const { crash } = overrides;
+  const eventLog = await openLog({ pool: database.pool, crash });
   const tail = await openTail({ log: eventLog, clock });
   const reader = createReader({ log: eventLog, tail });
   const audience = new Audience({ loadInterests: (ids) => loadInterests(store, ids) });
@@ -297,6 +352,7 @@ async function openStages(
     audience,
     keepMs,
     onWakeError: (err) => log.error({ err }, 'a wake-up threw'),
+    crash,
   });
   const retention = new Retention({
     log: eventLog,
@@ -313,6 +369,8 @@ async function openStages(
     isWanted: (topicId) => audience.isWanted(topicId),
     limits: { maxHeldEvents: config.ingestBufferEvents },
     observer: ingestObserver(told, log),
+    crash,
+    ...(overrides.dedupe ? { dedupe: overrides.dedupe } : {}),
   });
   const loops = new AbortController();
   const running = [tail.run(loops.signal), retention.run(loops.signal)];
@@ -321,5 +379,5 @@ async function openStages(
     await Promise.all(running);
   });
   closing.push(() => ingest.stop());
-  return { reader, retention, audience, feed, ingest };
+  return { eventLog, reader, retention, audience, feed, ingest };
 }

@@ -4,7 +4,7 @@ import { setMaxListeners } from 'node:events';
 import { writeSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { Interrupt, ReaderGone } from './cli/failure.ts';
-import type { Output } from './cli/io.ts';
+import type { Output, ServeRole } from './cli/io.ts';
 import { createProgram } from './cli/program.ts';
 import { loadConfig, type Config } from './config/config.ts';
 import { readEnvironment, renderProblems } from './config/environment.ts';
@@ -33,37 +33,49 @@ function configuration(): Config | undefined {
   return undefined;
 }
 
-async function serve(): Promise<number> {
+async function serve(role: ServeRole): Promise<number> {
   const config = configuration();
   if (!config) return 1;
   let daemon: Daemon | undefined;
   // The daemon's own two signals, instead of the interrupt of the other commands.
   for (const signal of [...signals, 'SIGHUP']) process.removeListener(signal, interrupt);
   const asked = untilSignal();
+  const ending = new AbortController();
   // From the signal on, also while still starting: a database that never answers must not make the process deaf.
-  void asked.then((signal) => {
+  const end = (signal: string) => {
     daemon?.log.info({ signal }, 'stopping');
+    ending.abort();
     const late = setTimeout(() => {
       process.stderr.write('The stop took too long; leaving.\n');
       process.exit(1);
     }, config.shutdownTimeoutSeconds * 1_000);
     // Does not keep a process that is done, and ends one that something else keeps.
     late.unref();
-  });
+  };
+  void asked.then(end);
   try {
     // Loaded here, so that the other commands do not wait for what they do not need.
     const { startDaemon } = await import('./daemon.ts');
-    daemon = await startDaemon(config, { logFormat: process.stderr.isTTY ? 'human' : 'json' });
+    const logFormat = process.stderr.isTTY ? 'human' : 'json';
+    daemon = await startDaemon(config, { logFormat }, { role, signal: ending.signal });
   } catch (error) {
+    // It stood by, and was told to stop: the active relay goes on as if nothing had been.
+    if (isStopped(error)) return 0;
     process.stderr.write(`The relay could not start: ${reasonOf(error)}\n`);
     return 1;
   }
-  await asked;
+  const superseded = daemon.superseded.then((why) => {
+    end(why === 'asked' ? 'another relay takes over' : 'another relay has the database');
+    return why;
+  });
+  const why = await Promise.race([asked, superseded]);
   await daemon.stop();
   daemon.log.info('stopped');
   // Everything is closed, but the engine that applied the migrations leaves a timer of ten seconds behind.
-  process.exit(0);
+  process.exit(why === 'lost' ? 1 : 0);
 }
+
+const isStopped = (error: unknown) => error instanceof Error && 'code' in error && error.code === 'stopping';
 
 const signals = ['SIGINT', 'SIGTERM'] as const;
 

@@ -20,8 +20,11 @@ export interface Input {
   readonly stream: NodeJS.ReadableStream;
 }
 
+/** Alone, beside one that is active, or in its place. */
+export type ServeRole = 'alone' | 'stand-by' | 'take-over';
+
 /** Runs the relay itself until it is told to stop; answers the exit code. Not part of this room: main.ts passes it in. */
-export type Serve = () => Promise<number>;
+export type Serve = (role: ServeRole) => Promise<number>;
 
 export interface CliIo {
   readonly stdout: Output;

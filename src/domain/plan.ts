@@ -50,6 +50,8 @@ export interface PlanInput {
   readonly listing: readonly ActualSubscription[] | 'unknown';
   /** A confirmation younger than this is not doubted by a list that lacks it. */
   readonly listLagMs: number;
+  /** Nobody was told to wait longer: a retry beyond it was put off by a clock that has gone back since. */
+  readonly longestRetryMs?: number;
 }
 
 export interface Adoption {
@@ -88,7 +90,7 @@ export function planUpstream(input: PlanInput): Plan {
     const found = confirmationOf(topic, input, listed, plan);
     if (!topic.wanted) discard(topic, found, listed, plan);
     else if (found) plan.keep.push(topic.id);
-    else if (isDue(topic, input.now)) missing.push(topic.id);
+    else if (isDue(topic, input)) missing.push(topic.id);
   }
   removeStrays(input, listed, plan);
   place(triedLast(missing, input.topics), input, listed, plan);
@@ -102,8 +104,12 @@ function triedLast(missing: readonly string[], topics: readonly PlanTopic[]): st
 }
 
 /** Whether a create may be tried now. */
-export function isDue(topic: PlanTopic, now: number): boolean {
-  return topic.wanted && !topic.blocked && (topic.retryAt === null || topic.retryAt <= now);
+export function isDue(
+  topic: PlanTopic,
+  { now, longestRetryMs = Infinity }: Pick<PlanInput, 'now' | 'longestRetryMs'>,
+): boolean {
+  if (!topic.wanted || topic.blocked) return false;
+  return topic.retryAt === null || topic.retryAt <= now || topic.retryAt - now > longestRetryMs;
 }
 
 interface Draft {
@@ -219,7 +225,7 @@ function occupied(input: PlanInput, listed: ReadonlyMap<string, Listed[]>, plan:
 
 function socketsNeeded(input: PlanInput, plan: Draft): number {
   const wishes = input.topics.filter((topic) => topic.wanted && !topic.blocked);
-  const active = plan.keep.length + input.topics.filter((topic) => isDue(topic, input.now)).length;
-  if (wishes.length === 0 || active === 0) return 0;
+  const active = plan.keep.length + input.topics.filter((topic) => isDue(topic, input)).length;
+  if (active === 0) return 0;
   return Math.min(socketsPerBot, Math.ceil(wishes.length / subscriptionsPerSocket));
 }

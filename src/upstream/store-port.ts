@@ -10,6 +10,8 @@ export interface UpstreamBot {
   readonly state: 'ok' | 'reauth_required';
   /** Set while it is being taken out; nothing of it is wanted then. */
   readonly removedAt: number | null;
+  /** When its token was last known to work: milliseconds since the epoch, or null. */
+  readonly validatedAt: number | null;
   /** Milliseconds since the epoch; null before the first session. */
   readonly coveredUntil: number | null;
 }
@@ -24,6 +26,9 @@ export interface UpstreamTopic {
   readonly state: TopicState;
   readonly retryAt: number | null;
   readonly subscriptionId: string | null;
+  /** Why it is not active, and what it costs, where the row says so. */
+  readonly code?: string | null;
+  readonly cost?: number;
   readonly gapFrom: number | null;
   readonly gapCause: GapCause | null;
   readonly createdAt: number;

@@ -107,4 +107,6 @@ it('goes on after a failed round and ends with its signal', async () => {
   await retention.run(abort.signal);
   expect(told).toHaveLength(1);
   expect(retention.counts.failures).toBe(1);
+  // Once in vain, then both classes in the next round.
+  expect(calls).toBe(3);
 });

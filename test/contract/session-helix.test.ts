@@ -85,6 +85,20 @@ const ours = () => new Set(slots.flatMap((slot) => [...slot.ids]));
 const create = (slot: Slot) => subscriber.create(topic, slot, ours, never);
 const plant = (sessionId: string) => sim.plant({ userId, sessionId, type, condition });
 
+// One program asked for version 1 and the broadcaster alone, whatever the type: Twitch refuses most, or means another one.
+it('asks for the type, version and condition of the topic, and nothing else', async () => {
+  const slot = await liveSlot(0);
+  ({ accessToken } = sim.grant({ userId, scopes: ['moderator:read:followers'] }));
+  const wish = {
+    type: 'channel.follow',
+    version: '2',
+    condition: { broadcaster_user_id: '77', moderator_user_id: userId },
+  };
+  const outcome = await subscriber.create({ ...topic, ...wish }, slot, ours, never);
+  expect(outcome).toMatchObject({ kind: 'confirmed' });
+  expect(sim.subscriptions()).toEqual([expect.objectContaining(wish)]);
+});
+
 it('adopts what exists on the very session', async () => {
   const slot = await liveSlot(0);
   const existing = plant(slot.sessionId ?? '');

@@ -5,7 +5,7 @@ import type { Cancel } from '../../src/runtime/clock.ts';
 import { runSession, type Session } from '../../src/upstream/twitch/session.ts';
 import type { SessionEnd } from '../../src/upstream/twitch/session-state.ts';
 import { Slot } from '../../src/upstream/twitch/slot.ts';
-import { defaultTimings } from '../../src/upstream/twitch/timings.ts';
+import { defaultTimings, type Timings } from '../../src/upstream/twitch/timings.ts';
 import type { UpstreamFrame } from '../../src/upstream/twitch/frames.ts';
 import { startSimulator, type Simulator } from '../simulator/index.ts';
 import { ShiftClock } from '../support/shift-clock.ts';
@@ -49,7 +49,7 @@ interface Watched {
   end: SessionEnd | undefined;
 }
 
-function watch(url = sim.eventSubUrl): Watched {
+function watch(url = sim.eventSubUrl, timings: Partial<Timings> = {}): Watched {
   const stop = new AbortController();
   const seen: Omit<Watched, 'session'> = {
     stop,
@@ -63,11 +63,11 @@ function watch(url = sim.eventSubUrl): Watched {
   const session = runSession(
     {
       clock,
-      timings: defaultTimings,
+      timings: { ...defaultTimings, ...timings },
       url,
       listener: {
         ready: (id) => seen.ready.push(id),
-        handedOver: (sessionId, gapFrom) => seen.handedOver.push({ sessionId, gapFrom }),
+        handedOver: (sessionId, gap) => seen.handedOver.push({ sessionId, gapFrom: gap?.from ?? null }),
         frame: (frame) => {
           if (frame.kind === 'notification') seen.messages.push(frame.messageId);
           if (frame.kind === 'revocation') seen.revoked.push(frame.subscription.status);
@@ -128,8 +128,14 @@ describe('one session', () => {
     const [fresh] = sim.send('stream.online');
     await heard(watched, fresh?.messageId ?? '');
     // What left the platform in the same moment, behind this frame, may be lost: the moment is not covered.
-    expect(watched.session.coveredTo()).toBeLessThanOrEqual(fresh?.sentAt ?? 0);
+    expect(watched.session.coveredTo()).toBeLessThanOrEqual((fresh?.sentAt ?? 0) - 1_000);
     expect(watched.session.lastFrameAt()).toBeGreaterThanOrEqual(fresh?.sentAt ?? Infinity);
+    // A clock of ours that is ahead, or a frame that lay in a buffer: the platform's word counts.
+    await clock.advance(5_000);
+    const [late] = sim.send('stream.online');
+    await heard(watched, late?.messageId ?? '');
+    expect(watched.session.coveredTo()).toBeLessThanOrEqual((late?.sentAt ?? 0) - 1_000);
+    expect(watched.session.lastFrameAt()).toBeGreaterThanOrEqual((late?.sentAt ?? Infinity) + 5_000);
   });
 
   it('passes a revocation on', async () => {
@@ -213,6 +219,24 @@ describe('one session', () => {
     await nothingLeft();
   });
 
+  it('reads what came while the process stood still before it calls it silence', async () => {
+    await using quick = await startSimulator({ keepaliveSeconds: 0.2 });
+    const { session, ready } = watch(quick.eventSubUrl, { keepaliveGraceMs: 100 });
+    await quick.waitFor(() => ready[0] !== undefined);
+    const metadata = {
+      message_id: 'k',
+      message_type: 'session_keepalive',
+      message_timestamp: new Date().toISOString(),
+    };
+    quick.sendRaw(ready[0] ?? '', JSON.stringify({ metadata, payload: {} }));
+    const stillUntil = Date.now() + 700;
+    while (Date.now() < stillUntil);
+    let end: SessionEnd | undefined;
+    void session.ended.then((how) => (end = how));
+    await quick.waitFor(() => end !== undefined || (session.lastFrameAt() ?? 0) >= stillUntil);
+    expect(end).toBeUndefined();
+  });
+
   it('takes silence longer than the keepalive and its grace for death', async () => {
     const watched = await live();
     const fault = sim.arm({ name: 'keepalive_silence', sessionId: watched.sessionId });
@@ -224,6 +248,13 @@ describe('one session', () => {
     expect(await watched.session.ended).toMatchObject({ cause: 'silence' });
     expect(fault.fired()).toBe(1);
     await nothingLeft();
+  });
+
+  it('notices silence within the hour, whatever a welcome announces', async () => {
+    await using absurd = await startSimulator({ keepaliveSeconds: 1e9 });
+    const { ready } = watch(absurd.eventSubUrl);
+    await absurd.waitFor(() => ready[0] !== undefined);
+    expect(clock.armed).toContain(3_602_000);
   });
 
   it('is kept alive by any frame', async () => {

@@ -148,10 +148,13 @@ describe('settings and secrets', () => {
   test('both secrets sign during the grace, the newest first; none is in any row in plain text', async () => {
     const { id, secret: first } = await endpointOf(rig);
     rig.changes.length = 0;
+    const rotatedAt = rig.clock.now();
     const second = await rig.store.endpoints.rotateSecret(rig.service.id, id, 60);
     const until = second?.previousValidUntil;
     expect(second?.webhookSecret).toMatch(secretShape);
-    expect(until).toBeGreaterThan(rig.clock.now());
+    // Seconds are not milliseconds: a receiver that is given a minute has one.
+    expect(until).toBeGreaterThanOrEqual(rotatedAt + 60_000);
+    expect(until).toBeLessThanOrEqual(rig.clock.now() + 60_000);
     const live = async () => (await rows().dispatchable(id))[0]?.secrets;
     const current = { secret: second?.webhookSecret, validUntil: null };
     expect(await live()).toEqual([current, { secret: first, validUntil: until }]);

@@ -152,6 +152,7 @@ export class Rig {
     this.rows.bot = {
       ...(bot ?? { id: botId, name: 'Bot', twitchUserId: userId, enabled: true, coveredUntil: null }),
       state: 'ok',
+      validatedAt: this.clock.now(),
       removedAt: null,
     };
   }

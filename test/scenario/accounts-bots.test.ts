@@ -5,7 +5,7 @@ import type { AuthorizationView, DeviceCode } from '../../src/protocol/rest-auth
 import type { BotView, CheckView, InterestView } from '../../src/protocol/rest.ts';
 import { until } from '../support/until.ts';
 import { authorization, startLink, visit } from '../support/visit.ts';
-import { worlds, type Bot, type Service, type World } from '../support/world.ts';
+import { allScopes, worlds, type Bot, type Service, type World } from '../support/world.ts';
 
 const place = worlds();
 let world: World;
@@ -65,6 +65,20 @@ describe('a grant that ends', () => {
     await until(async () => Object.values(await checks(bot)).every((check) => check.status === 'ok'), {
       what: 'every check of the bot to be well',
     });
+  });
+
+  it('and begins anew before its end was worked off: everything is made again with the new one', async () => {
+    const bot = await world.addBot();
+    await world.addInterest(service, bot, 'channel.follow');
+    // The pass hangs in this while the old grant ends and the new one comes.
+    const hanging = world.sim.arm({ name: 'helix_hangs', on: 'create', ms: 1_000 });
+    await world.addInterest(service, bot, 'channel.ban', bot.user.id, { wait: 0 });
+    await until(() => hanging.fired() === 1, { what: 'the pass to hang' });
+    world.sim.revokeGrant(bot.user.id);
+    const { accessToken, refreshToken } = world.sim.grant({ userId: bot.user.id, scopes: allScopes });
+    const body = { access_token: accessToken, refresh_token: refreshToken };
+    expect((await admin('POST', '/v1/admin/bots/import', body)).status).toBe(200);
+    await world.subscribed(bot, 2);
   });
 });
 

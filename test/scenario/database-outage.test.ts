@@ -44,6 +44,10 @@ describe('a database that is away', () => {
     await consumer.got(1);
     wire.refuse(true);
     for (let i = 0; i < 50; i++) sent.push(follow());
+    // All of them are in the relay's hands: from here on nothing but the commit holds them back.
+    await until(async () => /relay_ingest_pending_events 50\n/.test(await metrics(world)), {
+      what: 'holding',
+    });
     await until(async () => (await readyStatus(world)) === 503, { what: 'not ready' });
     const refused = await world.call<{ code: string }>('GET', '/v1/interests', { as: service });
     expect(refused.status).toBe(503);

@@ -47,6 +47,14 @@ export class Delivery {
     overrides: EventFields = {},
     options: SendOptions = {},
   ): SentNotification[] {
+    // One happening is the same event on every subscription that is about it.
+    const events = new Map<string, EventFields>();
+    const eventOf = (item: Subscription) => {
+      const key = JSON.stringify([item.version, item.condition]);
+      const event = events.get(key) ?? this.#event(item, overrides);
+      events.set(key, event);
+      return event;
+    };
     return this.#core.store
       .all()
       .filter(
@@ -56,7 +64,7 @@ export class Delivery {
           (options.version === undefined || item.version === options.version) &&
           Object.entries(fields).every(([key, value]) => item.condition[key] === value),
       )
-      .flatMap((item) => this.notify(item, overrides, options));
+      .flatMap((item) => this.#notify(item, eventOf(item), options));
   }
 
   notify(
@@ -64,7 +72,10 @@ export class Delivery {
     overrides: EventFields = {},
     options: SendOptions = {},
   ): SentNotification[] {
-    const event = this.#event(subscription, overrides);
+    return this.#notify(subscription, this.#event(subscription, overrides), options);
+  }
+
+  #notify(subscription: Subscription, event: EventFields, options: SendOptions): SentNotification[] {
     const messageId = options.messageId ?? this.#core.ids.uuid();
     const batched = findEntry(subscription.type, subscription.version)?.batched ?? false;
     const text = notificationFrame(

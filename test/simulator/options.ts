@@ -35,10 +35,14 @@ export interface SimulatorOptions {
   deviceCodeSeconds?: number;
   /** When given, oauth2/authorize accepts these redirect URIs and no others, compared exactly. */
   redirectUris?: readonly string[];
+  /** Where clients are sent by session_reconnect (`ws://host:port`), when they come through a proxy. */
+  advertisedSocketUrl?: string;
 }
 
-export type Settings = Required<Omit<SimulatorOptions, 'seed' | 'keepaliveSeconds' | 'redirectUris'>> &
-  Pick<SimulatorOptions, 'keepaliveSeconds' | 'redirectUris'>;
+export type Settings = Required<
+  Omit<SimulatorOptions, 'seed' | 'keepaliveSeconds' | 'redirectUris' | 'advertisedSocketUrl'>
+> &
+  Pick<SimulatorOptions, 'keepaliveSeconds' | 'redirectUris' | 'advertisedSocketUrl'>;
 
 export const DEFAULTS = {
   port: 0,

@@ -80,7 +80,7 @@ export class Simulator implements AsyncDisposable {
     this.sent = this.#delivery.sent;
     this.requests = door.requests;
     this.connections = this.#hub.connections;
-    this.#hub.attach(server, `ws://127.0.0.1:${port}`);
+    this.#hub.attach(server, core.settings.advertisedSocketUrl ?? `ws://127.0.0.1:${port}`);
     server.on('request', door.listener);
   }
 

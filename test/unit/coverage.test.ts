@@ -162,3 +162,34 @@ describe('a gap', () => {
     expect(declared).toEqual([]);
   });
 });
+
+describe('what somebody else covered', () => {
+  it('is not missing; only what lies behind it is, and a topic that nobody had is owed nothing', async () => {
+    const { coverage, declared, rows } = setUp();
+    const restart = { cause: 'restart' as const };
+    coverage.open('early', 0, 'restart');
+    coverage.close('early', 500);
+    coverage.open('late', 0, 'restart');
+    coverage.close('late', 1_500);
+    coverage.open('hole', 0, 'restart');
+    coverage.close('hole', 500);
+    coverage.missed('hole', { from: 900, to: 1_200, cause: 'upstream_reconnect' });
+    coverage.open('never', 0, 'restart');
+    coverage.open('nobody', 0, 'restart');
+    const ends = ['early', 'late', 'hole', 'never'].map((id) => [id, { from: 1_000, ...restart }] as const);
+    coverage.coveredByOther(new Map(ends));
+    expect(['early', 'late', 'hole', 'never', 'nobody'].map((id) => coverage.windowsOf(id))).toMatchObject([
+      [],
+      [{ from: 1_000, to: 1_500 }],
+      [{ from: 1_000, to: 1_200 }],
+      [{ from: 1_000, to: Number.POSITIVE_INFINITY }],
+      [],
+    ]);
+    coverage.flush();
+    for (const each of declared) each.resolve();
+    await turn();
+    await coverage.persist();
+    expect(rows.get('early')).toBeNull();
+    expect(rows.get('never')).toBe(1_000);
+  });
+});

@@ -36,6 +36,8 @@ describe('the frames of the protocol', () => {
     [undefined, 10_000],
     [0, 10_000],
     ['10', 10_000],
+    [3_600, 3_600_000],
+    [1e9, 1e12],
   ])('welcome with keepalive %s', (seconds, keepaliveMs) => {
     const session = { id: 'x', status: 'connected', keepalive_timeout_seconds: seconds, reconnect_url: null };
     expect(parseFrame(frame('session_welcome', { session }))).toEqual({
@@ -65,6 +67,7 @@ describe('the frames of the protocol', () => {
     expect(parseFrame(frame('revocation', { subscription: revoked }))).toEqual({
       kind: 'revocation',
       messageId: 'm1',
+      timestamp: '2026-11-21T03:00:00.123456789Z',
       subscription: { ...reference, status: 'a_status_of_tomorrow' },
     });
   });

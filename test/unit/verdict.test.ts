@@ -146,6 +146,82 @@ describe('the verdict on a create', () => {
     });
   });
 
+  // The owner of an interest is always told something, and Twitch's own words where it has any.
+  it.each([
+    [answer(202), 'Twitch answered without a subscription'],
+    [answer(202, { body: created('pending') }), 'Twitch created it as pending'],
+    [answer(400), 'Twitch refused the condition, type or version'],
+    [answer(403), 'missing scope, ban, or join limit'],
+    [answer(410), 'Twitch has removed this type or version'],
+    [answer(429, { callsLeft: 1 }), 'a subscription limit is reached'],
+    [answer(0), 'Twitch did not answer'],
+    [answer(500), 'Twitch failed'],
+    [answer(422), 'Twitch refused the subscription'],
+    [answer(499), 'Twitch refused the subscription'],
+    [answer(399), 'Twitch gave an answer that is not known'],
+    [answer(401), 'Twitch does not accept the token'],
+  ])('gives a reason without words of Twitch: $status', (given, reason) => {
+    const context = { now, refreshed: true };
+    expect(createVerdict(given, context)).toMatchObject({ reason });
+    if (given.status === 202) return;
+    expect(createVerdict({ ...given, message: 'its own words' }, context)).toMatchObject({
+      reason: 'its own words',
+    });
+  });
+
+  // A condition that is taken for a dead session would end a good one; the other way round the wish would be refused.
+  it.each([
+    ['Session does not exist', true],
+    ['the websocket session has disconnected', true],
+    ['SESSION EXPIRED', true],
+    ['created by different users', true],
+    ['session', false],
+    ['the broadcaster does not exist', false],
+    ['disconnected, expired: a condition of that name', false],
+  ])('400 %j ends the session: %s', (message, isSession) => {
+    const verdict = createVerdict(answer(400, { message }), { now, refreshed: false });
+    expect(verdict).toMatchObject(isSession ? { do: 'abandon_session', reason: message } : { do: 'reject' });
+  });
+
+  it.each([
+    ['Transport limit exceeded', 'clear_zombies'],
+    ['transports limit exceeded', 'clear_zombies'],
+    ['Cost exceeded', 'retry_later'],
+    ['subscription limit exceeded', 'retry_later'],
+    ['subscriptions limit exceeded', 'retry_later'],
+    ['the maximum is reached', 'retry_later'],
+    ['the same combination', 'retry_later'],
+    ['too many requests', 'wait'],
+  ])('429 %j without calls left: %s', (message, verdict) => {
+    expect(createVerdict(answer(429, { message, callsLeft: 0 }), { now, refreshed: false }).do).toBe(verdict);
+  });
+
+  it.each([
+    [null, null],
+    ['y', null],
+    [{ data: 'y' }, null],
+    [{ data: { 0: { id: 'y' } } }, null],
+    [{ data: [] }, null],
+    [{ data: ['y'] }, null],
+    [{ data: [{ id: 7 }] }, null],
+    [{ data: [{ id: 7 }], subscription_id: 'z' }, 'z'],
+    [{ data: [], id: '', subscription_id: 'z' }, 'z'],
+    [{ id: 'y', subscription_id: 'z' }, 'y'],
+  ])('409 with %j names %j', (body, existingId) => {
+    expect(createVerdict(answer(409, { body }), { now, refreshed: false })).toEqual({
+      do: 'resolve_conflict',
+      existingId,
+    });
+  });
+
+  it('takes 200 for 202', () => {
+    expect(createVerdict(answer(200, { body: created('enabled', 3) }), { now, refreshed: false })).toEqual({
+      do: 'confirm',
+      subscriptionId: 'x',
+      cost: 3,
+    });
+  });
+
   it('has a verdict on every status', () => {
     for (let status = 0; status < 1_000; status++)
       expect(createVerdict(answer(status), { now, refreshed: false }).do).toMatch(/^[a-z_]+$/);
@@ -154,6 +230,7 @@ describe('the verdict on a create', () => {
 
 describe('the verdict on a delete', () => {
   it.each([
+    [200, false, 'gone'],
     [204, false, 'gone'],
     [404, false, 'gone'],
     [401, false, 'refresh_token'],

@@ -1,7 +1,9 @@
-// Parts of a webhook request that are kept or written anew: where a URL leads, and how an id stands in a header.
+// Parts of a webhook request that are kept or written anew: where a URL leads, how an id stands in a header, which secrets
+// sign.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { headerId } from '../../src/delivery/webhooks/header-id.ts';
+import { SigningSecrets, validSecrets } from '../../src/delivery/webhooks/live-secrets.ts';
 import { Targets } from '../../src/delivery/webhooks/targets.ts';
 
 describe('where a URL leads', () => {
@@ -43,5 +45,32 @@ describe('an id in a header', () => {
   it('is itself where it can be, as those of the platform are', () => {
     for (const id of ['befa7b53-d79d-478f-86b9-120f112b044e', 'RYnVYFHj+/_-=', 'relay-gap-1'])
       expect(headerId(id)).toBe(id);
+  });
+});
+
+// A secret that was rotated away because somebody else knows it must not go on proving who we are.
+describe('the secrets that sign', () => {
+  const secrets = [
+    { secret: 'new', validUntil: null },
+    { secret: 'old', validUntil: 2_000 },
+  ];
+
+  it('are those that are valid, up to the very instant, in their order', () => {
+    expect(validSecrets(secrets, 1_999)).toEqual(['new', 'old']);
+    expect(validSecrets(secrets, 2_000)).toEqual(['new']);
+  });
+
+  it('are the same however often and in whatever order of times they are asked for', () => {
+    const signing = new SigningSecrets(secrets);
+    for (const now of [1_000, 1_999, 2_000, 2_001, 1_500, 9_000])
+      expect(signing.at(now)).toEqual(validSecrets(secrets, now));
+    expect(signing.at(9_000)).toBe(signing.at(9_001));
+  });
+
+  it('are others at once when they are replaced', () => {
+    const signing = new SigningSecrets(secrets);
+    expect(signing.at(1_000)).toEqual(['new', 'old']);
+    signing.replace([{ secret: 'newest', validUntil: null }]);
+    expect(signing.at(1_000)).toEqual(['newest']);
   });
 });

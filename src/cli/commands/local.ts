@@ -1,4 +1,5 @@
 // Commands that need no relay: running it, its settings, the version; and the way into the console.
+import { z } from 'zod';
 import { loadConfig } from '../../config/config.ts';
 import { readEnvironment, renderProblems } from '../../config/environment.ts';
 import { renderEnvExample } from '../../config/render.ts';
@@ -10,9 +11,17 @@ export const serve = command({
   local: true,
   summary: 'Runs the relay',
   notes: 'Reads .env in this folder and the environment, which wins. Ends well on SIGTERM and Ctrl-C.',
-  options: none,
-  examples: ['eventsub-relay serve'],
-  run: ({ io }) => io.serve(),
+  flags: [
+    ['--stand-by', 'hold what comes beside the active relay, and go on where that one ends (PostgreSQL)'],
+    ['--take-over', 'the same, and have the active relay stop as soon as nothing can be missed'],
+  ],
+  options: z.object({ standBy: z.boolean().optional(), takeOver: z.boolean().optional() }),
+  examples: ['eventsub-relay serve', 'eventsub-relay serve --take-over'],
+  run({ io }, { options: { standBy, takeOver } }) {
+    if (standBy && takeOver)
+      throw usageError('--stand-by waits and --take-over does not.', 'Give one of them.');
+    return io.serve(takeOver ? 'take-over' : standBy ? 'stand-by' : 'alone');
+  },
 });
 
 export const env = command({

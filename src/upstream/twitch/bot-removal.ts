@@ -9,7 +9,7 @@ import { isUnreadable } from './token-keeper.ts';
 
 export interface BotRemovalDeps extends Pick<
   BotUpstreamDeps,
-  'clock' | 'keeper' | 'observer' | 'sink' | 'store'
+  'clock' | 'crash' | 'keeper' | 'observer' | 'sink' | 'store'
 > {
   readonly botId: string;
   readonly remove: (subscriptionId: string) => Promise<RemoveOutcome>;
@@ -131,6 +131,7 @@ export class BotRemoval {
     if (done && this.#told.has(step)) return;
     if (done) this.#told.add(step);
     this.#deps.observer.botRemoval({ botId: this.#deps.botId, step, done });
+    if (done) this.#deps.crash?.(`removal.${step}`);
   }
 }
 

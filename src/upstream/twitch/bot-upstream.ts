@@ -11,13 +11,17 @@ import { SlotEvents } from './slot-events.ts';
 import { Slots } from './slots.ts';
 import type { Slot } from './slot.ts';
 import { Subscriber, type CreateOutcome, type ListResult } from './subscriber.ts';
+import { Succession } from './succession.ts';
 import { TopicLedger } from './topic-ledger.ts';
+import { maxResetMs } from './verdict.ts';
 
 export type WakeReason =
   'start' | 'interests' | 'bot' | 'session_ready' | 'session_lost' | 'handed_over' | 'revocation' | 'more';
 
 /** Creates per pass, so that a wish made meanwhile does not wait behind 300 others. */
 const createsPerPass = 20;
+/** While another relay is active, which may take our subscriptions for ones that were left behind. */
+const relistStandByMs = 60_000;
 /** A pass that failed (the database is away) is repeated soon: what is lost meanwhile cannot be had again. */
 const failedPassBackOff = { firstMs: 1_000, maxMs: 5_000 };
 
@@ -38,6 +42,7 @@ export interface UpstreamStatus {
 }
 
 export class BotUpstream {
+  readonly succession: Succession;
   readonly #deps: BotUpstreamDeps;
   readonly #botId: string;
   readonly #bell = createBell<WakeReason>();
@@ -64,7 +69,6 @@ export class BotUpstream {
   #unconfirmed = 0;
   /** The grant was gone at the last look: with a new one everything is due at once. */
   #lackedGrant = false;
-
   constructor(deps: BotUpstreamDeps, botId: string) {
     this.#deps = deps;
     this.#botId = botId;
@@ -79,6 +83,15 @@ export class BotUpstream {
       onLoss: () => (this.#unconfirmed = Math.max(this.#unconfirmed, 1)),
     });
     this.#slots = new Slots(deps, this.#events);
+    this.succession = new Succession({
+      ledger: this.#ledger,
+      remove: (subscriptionId) => this.#subscriber.remove(subscriptionId),
+      onInherited: () => {
+        this.#relist = true;
+        this.#lookedAt = deps.clock.now();
+      },
+      wake: () => this.wake('more'),
+    });
     this.#removal = new BotRemoval({
       ...deps,
       botId,
@@ -102,7 +115,7 @@ export class BotUpstream {
       this.#nextAt = Number.POSITIVE_INFINITY;
       if (reasons.has('handed_over')) this.#relist = true;
       try {
-        if ((await this.#pass(signal)) === 'bot_gone') break;
+        if ((await this.succession.run(signal, (turn) => this.#pass(turn))) === 'bot_gone') break;
         this.#passFailures = 0;
       } catch (error) {
         observer.passFailed({ botId: this.#botId, error });
@@ -162,8 +175,10 @@ export class BotUpstream {
     let topics = await store.topics(this.#botId);
     if (topics.length === 0) return this.#rest('');
     this.#resting = '';
-    this.#ledger.loadGaps(bot, topics);
-    if (await this.#ledger.takeRevocations(topics)) topics = await store.topics(this.#botId);
+    if (this.#deps.standingBy?.()) this.#ledger.standBy(topics);
+    else this.#ledger.loadGaps(bot, topics);
+    if (await this.succession.settle(topics)) topics = await store.topics(this.#botId);
+    if (await this.#ledger.takeRevocations(bot, topics)) topics = await store.topics(this.#botId);
     this.#ledger.wantedAgain(topics);
     if (bot.state === 'reauth_required') {
       this.#lackedGrant = true;
@@ -173,11 +188,14 @@ export class BotUpstream {
         : this.#slots.closeAll();
     }
     if (this.#lackedGrant) topics = await this.#dueAtOnce(topics);
-    if (clock.now() < this.#notBefore) return this.#retryAt(this.#notBefore);
+    // A clock that went back makes nobody wait longer than was meant.
+    const throttledMs = this.#notBefore - clock.now();
+    if (throttledMs > 0 && throttledMs <= maxResetMs) return this.#retryAt(this.#notBefore);
     const listing = await this.#listIfDue(signal);
     if (this.#listedAt === null || signal.aborted) return;
     const actual = listing?.ok ? this.#subscriber.toActual(listing.subscriptions) : 'unknown';
     if (actual !== 'unknown') this.#ledger.listed(actual, this.#listedAt);
+    if (listing?.ok) await this.succession.removeReplaced(listing.subscriptions);
     const startedAt = clock.now();
     const plan = planUpstream({
       now: startedAt,
@@ -186,6 +204,7 @@ export class BotUpstream {
       confirmed: this.#ledger.confirmed,
       listing: actual,
       listLagMs: timings.listLagMs,
+      longestRetryMs: timings.backOff.maxMs,
     });
     await this.#carryOut(plan, new Map(topics.map((topic) => [topic.id, topic])), signal);
     this.#lookedAt = lookingAt;
@@ -253,6 +272,7 @@ export class BotUpstream {
         await this.#ledger.confirm(topic, slot.index, {
           subscriptionId: outcome.subscriptionId,
           cost: outcome.cost,
+          createdAt: outcome.createdAt,
         });
         return true;
       case 'rejected':
@@ -284,7 +304,11 @@ export class BotUpstream {
       const outcome = await this.#subscriber.remove(subscriptionId);
       if (outcome === 'gone') {
         observer.subscriptionRemoved({ botId: this.#botId, subscriptionId });
-        if (topicId !== null) await this.#forget(topicId);
+        if (topicId !== null) {
+          this.#deps.crash?.('unsubscribe.before');
+          await this.#forget(topicId);
+          this.#deps.crash?.('unsubscribe.after');
+        }
         continue;
       }
       failed = true;
@@ -301,9 +325,13 @@ export class BotUpstream {
   async #listIfDue(signal: AbortSignal): Promise<ListResult | undefined> {
     const { clock, timings, observer, random } = this.#deps;
     const now = clock.now();
-    if (!this.#relist && this.#listedAt !== null && now - this.#listedAt < timings.relistMs) return undefined;
-    const result = await this.#subscriber.list();
+    const standingBy = this.#deps.standingBy?.() ?? false;
+    const everyMs = standingBy ? Math.min(timings.relistMs, relistStandByMs) : timings.relistMs;
+    const ageMs = this.#listedAt === null ? Infinity : now - this.#listedAt;
+    if (!this.#relist && ageMs >= 0 && ageMs < everyMs) return undefined;
+    const answer = await this.#subscriber.list();
     if (signal.aborted) return undefined;
+    const result = standingBy ? this.#oursOf(answer) : answer;
     if (result.ok) {
       this.#listedAt = now;
       this.#relist = false;
@@ -315,6 +343,14 @@ export class BotUpstream {
     this.#trouble = `Twitch's list of subscriptions could not be fetched (${result.status || 'no answer'})`;
     this.#retryAt(now + backOffMs(this.#listFailures, timings.backOff, random()));
     return result;
+  }
+
+  /** What is on another relay's sessions is no business of one that stands by. */
+  #oursOf(result: ListResult): ListResult {
+    if (!result.ok) return result;
+    const ours = this.#slots.ids();
+    const subscriptions = result.subscriptions.filter((each) => ours.has(each.sessionId ?? ''));
+    return { ok: true, subscriptions };
   }
 
   /** The slots that carry something. */

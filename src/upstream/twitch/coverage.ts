@@ -32,6 +32,7 @@ export class Coverage {
     sink: UpstreamSink;
     store: UpstreamStore;
     observer: UpstreamObserver;
+    standingBy?: (() => boolean) | undefined;
   };
 
   constructor(deps: {
@@ -40,6 +41,7 @@ export class Coverage {
     sink: UpstreamSink;
     store: UpstreamStore;
     observer: UpstreamObserver;
+    standingBy?: (() => boolean) | undefined;
   }) {
     this.#deps = deps;
   }
@@ -60,6 +62,42 @@ export class Coverage {
     this.#closed.push({ ...gap, topicId, to });
   }
 
+  /** A window that is over, whatever else is open. */
+  missed(topicId: string, gap: OpenGap & { readonly to: number }): void {
+    this.#closed.push({ ...gap, topicId });
+  }
+
+  isOpen(topicId: string): boolean {
+    return this.#open.has(topicId);
+  }
+
+  /** When the topic was not covered, as far as that is not declared; an open one ends at Infinity. */
+  windowsOf(topicId: string): { readonly from: number; readonly to: number }[] {
+    const open = this.#open.get(topicId);
+    const closed = this.#closed.filter((gap) => gap.topicId === topicId);
+    return open ? [...closed, { ...open, to: Number.POSITIVE_INFINITY }] : closed;
+  }
+
+  /**
+   * Somebody else covered these topics up to `from`: of what is open or closed here only what lies behind that is missing.
+   * Of topics that are not named nobody is owed anything.
+   */
+  coveredByOther(ends: ReadonlyMap<string, OpenGap>): void {
+    const behind = <Gap extends OpenGap>(gap: Gap, end: OpenGap): Gap =>
+      gap.from <= end.from ? { ...gap, from: end.from, cause: end.cause } : gap;
+    for (const gap of this.#closed.splice(0)) {
+      const end = ends.get(gap.topicId);
+      if (end && gap.to > end.from) this.#closed.push(behind(gap, end));
+    }
+    for (const [topicId, gap] of this.#open) {
+      const end = ends.get(topicId);
+      if (end) this.#open.set(topicId, behind(gap, end));
+      else this.#open.delete(topicId);
+    }
+    // The rows say what the other one knew.
+    for (const topicId of ends.keys()) this.#dirty.add(topicId);
+  }
+
   /** Nobody wants the topic any more: nobody is owed a word about it. */
   forget(topicId: string): void {
     this.#open.delete(topicId);
@@ -76,6 +114,7 @@ export class Coverage {
 
   /** Declares what has closed: one event per cause and beginning, up to the last of them to be covered again. */
   flush(): void {
+    if (this.#deps.standingBy?.()) return;
     const groups = new Map<string, ClosedGap[]>();
     for (const gap of this.#closed.splice(0)) {
       const key = `${gap.cause} ${gap.from}`;

@@ -3,7 +3,7 @@
 import { reauthEvent } from '../../domain/relay-event.ts';
 import { pause } from '../../runtime/clock.ts';
 import { BotUpstream, type UpstreamStatus, type WakeReason } from './bot-upstream.ts';
-import type { BotUpstreamDeps } from './deps.ts';
+import type { BotUpstreamDeps, Inherited } from './deps.ts';
 import { validateHourly } from './validate-hourly.ts';
 
 export interface FleetDeps extends Omit<BotUpstreamDeps, 'checkToken'> {
@@ -24,6 +24,41 @@ export class Fleet {
 
   constructor(deps: FleetDeps) {
     this.#deps = deps;
+  }
+
+  /** Begins what is not under way of the bots' sessions and looks at the rows again, while another relay is active. */
+  async standBy(): Promise<void> {
+    for (const botId of await this.#deps.store.botIds()) this.wake(botId, 'interests');
+  }
+
+  /** Since when everything of the topic has been held; null when it is not. */
+  heldSince(botId: string, topicId: string): number | null {
+    return this.#running.get(botId)?.upstream.succession.heldSince(topicId) ?? null;
+  }
+
+  /**
+   * The other relay has ended. Between `switchOver` and what each bot inherits no frame is read and no call is made;
+   * `switchOver` may ask whether a topic was not held at some instant.
+   */
+  async takeOver(
+    inherited: ReadonlyMap<string, Inherited>,
+    switchOver: (missed: (botId: string, topicId: string, at: number) => boolean) => void,
+  ): Promise<void> {
+    const upstreams = [...this.#running].map(([botId, { upstream }]) => ({ botId, upstream }));
+    const resumes = await Promise.all(upstreams.map(({ upstream }) => upstream.succession.pause()));
+    try {
+      for (const { botId, upstream } of upstreams)
+        upstream.succession.gaveUp(inherited.get(botId)?.dropped ?? []);
+      switchOver(
+        (botId, topicId, at) => this.#running.get(botId)?.upstream.succession.missedAt(topicId, at) ?? true,
+      );
+      for (const { botId, upstream } of upstreams) {
+        const rows = inherited.get(botId);
+        if (rows) upstream.succession.inherit(rows);
+      }
+    } finally {
+      for (const resume of resumes) resume();
+    }
   }
 
   /** Begins every bot's session; resolves as soon as they are under way, not when they are live. */
@@ -104,6 +139,7 @@ export class Fleet {
   }
 
   #checkToken(botId: string): void {
+    if (this.#deps.standingBy?.()) return;
     this.#track(botId, this.#deps.keeper.validate(botId));
   }
 

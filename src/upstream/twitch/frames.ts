@@ -15,7 +15,12 @@ export type UpstreamFrame =
       readonly subscription: SubscriptionRef;
       readonly body: string;
     }
-  | { readonly kind: 'revocation'; readonly messageId: string; readonly subscription: SubscriptionRef }
+  | {
+      readonly kind: 'revocation';
+      readonly messageId: string;
+      readonly timestamp: string;
+      readonly subscription: SubscriptionRef;
+    }
   | { readonly kind: 'unknown'; readonly messageType: string }
   | { readonly kind: 'malformed'; readonly problem: string };
 
@@ -92,6 +97,7 @@ const parsers: ReadonlyMap<string, Parse> = new Map<string, Parse>([
     (frame) => ({
       kind: 'revocation',
       messageId: frame.metadata.message_id,
+      timestamp: frame.metadata.message_timestamp,
       subscription: reference(revocation.parse(frame.payload).subscription),
     }),
   ],

@@ -32,6 +32,8 @@ export interface HelixSubscription {
   readonly cost: number;
   readonly method: string;
   readonly sessionId: string | null;
+  /** By Twitch's clock, in milliseconds since the epoch; undefined when it does not say. */
+  readonly createdAt: number | undefined;
 }
 
 export type ListOutcome =
@@ -46,6 +48,7 @@ const item = z.looseObject({
   condition: z.record(z.string(), z.unknown()),
   cost: z.number().default(0),
   transport: z.looseObject({ method: z.string(), session_id: z.string().optional() }),
+  created_at: z.unknown().optional(),
 });
 const page = z.looseObject({
   data: z.array(item),
@@ -137,7 +140,13 @@ function subscriptionOf(raw: z.infer<typeof item>): HelixSubscription {
     cost: raw.cost,
     method: raw.transport.method,
     sessionId: raw.transport.session_id ?? null,
+    createdAt: instantOf(raw.created_at),
   };
+}
+
+function instantOf(stamp: unknown): number | undefined {
+  const at = typeof stamp === 'string' ? Date.parse(stamp) : Number.NaN;
+  return Number.isNaN(at) ? undefined : at;
 }
 
 async function answer(

@@ -360,13 +360,13 @@ function watchdog(
   dead: (state: SessionState) => SessionStep,
 ): SessionStep {
   const allowedMs = state.keepaliveMs + limits.keepaliveGraceMs;
-  const silentMs = at - (state.lastFrameAt ?? at);
+  // A clock that jumped backwards would make the silence negative: it counts from then, rather than wait to catch up.
+  const heardAt = Math.min(state.lastFrameAt ?? at, at);
+  const silentMs = at - heardAt;
   if (silentMs >= allowedMs) return dead(state);
-  // A clock that jumped backwards makes the silence negative: start counting anew rather than wait for it to catch up.
-  const anew = silentMs < 0;
   return {
-    state: anew ? { ...state, lastFrameAt: at } : state,
-    effects: [{ do: 'arm', timer: 'keepalive', ms: anew ? allowedMs : allowedMs - silentMs }],
+    state: { ...state, lastFrameAt: heardAt },
+    effects: [{ do: 'arm', timer: 'keepalive', ms: allowedMs - silentMs }],
   };
 }
 

@@ -22,11 +22,17 @@ const neverOpened = 1006;
 /** How long a closing socket may take before it is destroyed. */
 const closeGraceMs = 2_000;
 
+/** Milliseconds since the epoch. */
+export interface Window {
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface SessionListener {
   /** The session can be subscribed on. */
   ready(sessionId: string): void;
-  /** A hand-over is complete. `gapFrom`: from when on something may be missing, null if somebody always delivered. */
-  handedOver(sessionId: string, gapFrom: number | null): void;
+  /** A hand-over is complete. `gap`: where something may be missing, null if somebody always delivered. */
+  handedOver(sessionId: string, gap: Window | null): void;
   /** A notification or revocation, from the current socket or one that is about to go or come. */
   frame(frame: UpstreamFrame, receivedAt: number): void;
   /** A frame that could not be read, or of a kind that is not known. */
@@ -72,6 +78,8 @@ export function runSession(options: SessionOptions, signal: AbortSignal): Sessio
   const first = startSession(timings);
   let state: SessionState = first.state;
   let coveredTo: number | null = null;
+  /** By Twitch's clock. */
+  let newestSentAt = 0;
 
   const input = (value: SessionInput) => {
     const step = stepSession(state, value, timings);
@@ -91,7 +99,7 @@ export function runSession(options: SessionOptions, signal: AbortSignal): Sessio
         timers.get(effect.timer)?.();
         timers.set(
           effect.timer,
-          clock.after(effect.ms, () => input({ type: 'timeout', timer: effect.timer, at: clock.now() })),
+          clock.after(effect.ms, () => fire(effect.timer)),
         );
         return;
       case 'disarm':
@@ -101,10 +109,24 @@ export function runSession(options: SessionOptions, signal: AbortSignal): Sessio
       case 'ready':
         return listener.ready(effect.sessionId);
       case 'handed_over':
-        return listener.handedOver(effect.sessionId, effect.gapFrom === null ? null : coveredTo);
+        return listener.handedOver(effect.sessionId, effect.gapFrom === null ? null : uncovered());
       case 'end':
         return finish(effect.end);
     }
+  };
+
+  const fire = (timer: SessionTimer) => {
+    const timeout = () => input({ type: 'timeout', timer, at: clock.now() });
+    if (timer !== 'keepalive') return timeout();
+    // Timers come before sockets: what came while this process stood still is read before it is called silence.
+    const turn = setImmediate(timeout);
+    timers.set(timer, () => clearImmediate(turn));
+  };
+
+  /** Up to the frame that has just come: by Twitch's stamp, should our clock be behind. */
+  const uncovered = (): Window => {
+    const now = clock.now();
+    return { from: coveredTo ?? now, to: Math.max(now, newestSentAt) };
   };
 
   const open = (socket: number, url: string) => {
@@ -133,6 +155,7 @@ export function runSession(options: SessionOptions, signal: AbortSignal): Sessio
     const at = clock.now();
     const { frame, sentAt } = isBinary ? binaryFrame : readFrame(textOf(data));
     const coveredBefore = coveredTo;
+    newestSentAt = sentAt ?? newestSentAt;
     take(socket, frame, at, coveredBefore);
     // Behind the step: a welcome that ends a gap must not say that the gap was covered.
     if (sentAt !== null) coveredTo = Math.max(coveredTo ?? 0, Math.min(sentAt, at) - orderSlackMs);
@@ -145,7 +168,7 @@ export function runSession(options: SessionOptions, signal: AbortSignal): Sessio
           type: 'welcome',
           socket,
           sessionId: frame.sessionId,
-          keepaliveMs: frame.keepaliveMs,
+          keepaliveMs: Math.min(frame.keepaliveMs, timings.longestKeepaliveMs),
           at,
         });
       case 'reconnect':

@@ -4,7 +4,7 @@ import type { GapCause } from '../../domain/relay-event.ts';
 import type { Cancel } from '../../runtime/clock.ts';
 import type { BotUpstreamDeps } from './deps.ts';
 import type { UpstreamFrame } from './frames.ts';
-import type { SessionResult } from './session.ts';
+import type { SessionResult, Window } from './session.ts';
 import type { Slot, SlotListener } from './slot.ts';
 import type { TopicLedger } from './topic-ledger.ts';
 
@@ -51,12 +51,11 @@ export class SlotEvents implements SlotListener {
     wake('session_lost');
   }
 
-  handedOver(slot: Slot, gapFrom: number | null): void {
+  handedOver(slot: Slot, gap: Window | null): void {
     const { botId, clock, ledger, observer, wake } = this.#deps;
-    const now = clock.now();
-    observer.handedOver({ botId, slot: slot.index, gapMs: gapFrom === null ? 0 : now - gapFrom });
-    if (gapFrom !== null) this.#declare(slot.index, gapFrom, now, 'upstream_reconnect');
-    ledger.carriedOver(slot.index, now);
+    observer.handedOver({ botId, slot: slot.index, gapMs: gap === null ? 0 : gap.to - gap.from });
+    if (gap !== null) this.#declare(slot.index, gap.from, gap.to, 'upstream_reconnect');
+    ledger.carriedOver(slot.index, clock.now());
     wake('handed_over');
   }
 
@@ -64,7 +63,9 @@ export class SlotEvents implements SlotListener {
     const { botId, ledger, sink, wake } = this.#deps;
     if (frame.kind === 'revocation') {
       this.flush();
-      ledger.revocation(frame.subscription, receivedAt);
+      const sentAt = Date.parse(frame.timestamp);
+      // It ended there, not here: what came up between the two was not sent either.
+      ledger.revocation(frame.subscription, Number.isNaN(sentAt) ? receivedAt : Math.min(sentAt, receivedAt));
       return wake('revocation');
     }
     if (frame.kind !== 'notification') return;

@@ -3,13 +3,13 @@
 import { backOffMs } from '../../domain/back-off.ts';
 import { pause, type Clock } from '../../runtime/clock.ts';
 import type { UpstreamFrame } from './frames.ts';
-import { runSession, type Session, type SessionResult } from './session.ts';
+import { runSession, type Session, type SessionResult, type Window } from './session.ts';
 import type { Timings } from './timings.ts';
 
 export interface SlotListener {
   ready(slot: Slot): void;
   lost(slot: Slot, end: SessionResult, retryInMs: number): void;
-  handedOver(slot: Slot, gapFrom: number | null): void;
+  handedOver(slot: Slot, gap: Window | null): void;
   frame(frame: UpstreamFrame, receivedAt: number): void;
   oddFrame(
     slot: Slot,
@@ -107,10 +107,10 @@ export class Slot {
             this.connectedAt = clock.now();
             listener.ready(this);
           },
-          handedOver: (sessionId, gapFrom) => {
+          handedOver: (sessionId, gap) => {
             this.#enter(sessionId);
             this.reconnects++;
-            listener.handedOver(this, gapFrom);
+            listener.handedOver(this, gap);
           },
           frame: (frame, at) => listener.frame(frame, at),
           oddFrame: (frame, at, coveredTo) => listener.oddFrame(this, frame, at, coveredTo),

@@ -12,7 +12,13 @@ import type { TokenKeeper } from './token-keeper.ts';
 import { createVerdict, removeVerdict, type CreateVerdict } from './verdict.ts';
 
 export type CreateOutcome =
-  | { readonly kind: 'confirmed'; readonly subscriptionId: string; readonly cost: number }
+  | {
+      readonly kind: 'confirmed';
+      readonly subscriptionId: string;
+      readonly cost: number;
+      /** When it was created just now, by Twitch's clock. */
+      readonly createdAt?: number | undefined;
+    }
   | { readonly kind: 'rejected'; readonly code: string; readonly reason: string }
   | { readonly kind: 'retry_later'; readonly code: string; readonly reason: string }
   /** The session ended under way, or Twitch says it did: nothing is known, plan again on the next one. */
@@ -29,19 +35,30 @@ export type ListResult =
   | { readonly ok: true; readonly subscriptions: readonly HelixSubscription[] }
   | { readonly ok: false; readonly status: number; readonly reason: string };
 
+export interface SubscriberDeps {
+  readonly botId: string;
+  readonly helix: Helix;
+  readonly keeper: TokenKeeper;
+  readonly clock: Clock;
+  readonly timings: Timings;
+  /** True while another relay is active: nothing is removed so that a create may succeed. */
+  readonly standingBy?: (() => boolean) | undefined;
+}
+
 /** A create takes at most: refresh, conflict, zombies, and a repeat after each. */
 const maxSteps = 8;
 
 export class Subscriber {
-  readonly #deps: { botId: string; helix: Helix; keeper: TokenKeeper; clock: Clock; timings: Timings };
+  readonly #deps: SubscriberDeps;
   readonly #pacer;
+  /** While another relay is active most joins are left to that one. */
+  readonly #gentlePacer;
 
-  constructor(deps: { botId: string; helix: Helix; keeper: TokenKeeper; clock: Clock; timings: Timings }) {
+  constructor(deps: SubscriberDeps) {
     this.#deps = deps;
-    this.#pacer = createPacer({
-      perWindow: deps.timings.joinsPerWindow,
-      windowMs: deps.timings.joinWindowMs,
-    });
+    const { joinsPerWindow, joinWindowMs: windowMs } = deps.timings;
+    this.#pacer = createPacer({ perWindow: joinsPerWindow, windowMs });
+    this.#gentlePacer = createPacer({ perWindow: Math.ceil(joinsPerWindow / 4), windowMs });
   }
 
   async list(): Promise<ListResult> {
@@ -66,16 +83,18 @@ export class Subscriber {
   ): Promise<CreateOutcome> {
     const { botId, helix, keeper, clock } = this.#deps;
     const generation = slot.generation;
-    const done = { refreshed: false, conflict: false, zombies: false };
+    const gentle = this.#deps.standingBy?.() ?? false;
+    const done = { refreshed: false, conflict: gentle, zombies: gentle };
+    const pacer = gentle ? this.#gentlePacer : this.#pacer;
     const token = await keeper.usable(botId);
     if (token.kind !== 'token') return tokenTrouble(token);
     let { accessToken } = token;
     for (let steps = 0; steps < maxSteps; steps++) {
-      if (isJoin(topic.type)) await pause(clock, this.#pacer.waitMs(clock.now()), signal);
+      if (isJoin(topic.type)) await pause(clock, pacer.waitMs(clock.now()), signal);
       const { sessionId } = slot;
       if (signal.aborted || sessionId === null || slot.generation !== generation)
         return { kind: 'session_gone' };
-      if (isJoin(topic.type)) this.#pacer.joined(clock.now());
+      if (isJoin(topic.type)) for (const each of [this.#pacer, this.#gentlePacer]) each.joined(clock.now());
       const answer = await helix.create(accessToken, {
         type: topic.type,
         version: topic.version,
@@ -192,7 +211,12 @@ function tokenTrouble(token: { kind: 'reauth' | 'later'; reason: string }): Crea
 function final(verdict: CreateVerdict, slot: Slot, generation: number): CreateOutcome {
   switch (verdict.do) {
     case 'confirm':
-      return { kind: 'confirmed', subscriptionId: verdict.subscriptionId, cost: verdict.cost };
+      return {
+        kind: 'confirmed',
+        subscriptionId: verdict.subscriptionId,
+        cost: verdict.cost,
+        createdAt: verdict.createdAt,
+      };
     case 'reject':
       return { kind: 'rejected', code: verdict.code, reason: verdict.reason };
     case 'retry_later':

@@ -6,6 +6,8 @@ export interface Timings {
   readonly handshakeMs: number;
   /** From the open socket to session_welcome. */
   readonly welcomeMs: number;
+  /** Six times what Twitch can be asked for: silence has to be noticed, whatever a welcome announces. */
+  readonly longestKeepaliveMs: number;
   /** Added to the announced keepalive before silence means dead: clocks and networks are not exact. */
   readonly keepaliveGraceMs: number;
   /** From session_reconnect to the new welcome. Twitch gives 30 s; the rest is kept for a fresh connect. */
@@ -37,6 +39,7 @@ export interface Timings {
 export const defaultTimings: Timings = {
   handshakeMs: 10_000,
   welcomeMs: 15_000,
+  longestKeepaliveMs: 3_600_000,
   keepaliveGraceMs: 2_000,
   handoverMs: 25_000,
   handoverRetryMs: 1_000,

@@ -2,6 +2,7 @@
 // it, validates at start and hourly as Twitch demands, and says so when a grant is gone. No token leaves but to Helix.
 import { RelayError } from '../../domain/errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { Crash } from '../../runtime/crash-points.ts';
 import type { FreshToken, OAuth, RefreshOutcome, RevokeOutcome, TokenFacts } from './oauth.ts';
 
 export interface StoredTokens {
@@ -65,6 +66,8 @@ export function createTokenKeeper(deps: {
   clock: Clock;
   clientId: string;
   onReauth: (botId: string, reason: string) => void;
+  /** For tests that end the process there; nothing in production. */
+  crash?: Crash | undefined;
 }): TokenKeeper {
   const { store, oauth, clock } = deps;
   const underWay = new Map<string, Promise<TokenOutcome>>();
@@ -100,7 +103,9 @@ export function createTokenKeeper(deps: {
       refreshToken: token.refreshToken ?? stored.refreshToken,
       expiresAt: token.expiresAt,
     };
+    deps.crash?.('token.before');
     const saved = await store.saveTokens(botId, pair, { replaces: refused });
+    deps.crash?.('token.after');
     unsaved.delete(botId);
     if (saved === false) return overtaken(botId);
     await store.clearReauth(botId);

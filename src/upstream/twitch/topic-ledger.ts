@@ -24,6 +24,13 @@ interface Revocation {
 const revocationCause = (status: string): GapCause =>
   statusMeaning(status) === 'session_lost' ? 'upstream_reconnect' : 'revoked';
 
+/** Up to when an earlier process covered the topic; undefined when it was never covered. */
+function endOf(bot: UpstreamBot, topic: UpstreamTopic): { from: number; cause: GapCause } | undefined {
+  if (topic.gapFrom !== null) return { from: topic.gapFrom, cause: topic.gapCause ?? 'restart' };
+  if (topic.subscriptionId === null) return undefined;
+  return { from: Math.max(bot.coveredUntil ?? 0, topic.createdAt), cause: 'restart' };
+}
+
 export class TopicLedger {
   /** What delivers on one of our live sessions, by topic id. */
   readonly confirmed = new Map<string, Confirmed>();
@@ -34,6 +41,8 @@ export class TopicLedger {
   readonly #costs = new Map<string, number>();
   readonly #attempts = new Map<string, number>();
   readonly #revocations: Revocation[] = [];
+  /** Confirmed while another relay was active, whose subscription the row still names. */
+  readonly #unwritten = new Set<string>();
   #gapsLoaded = false;
 
   constructor(deps: BotUpstreamDeps, botId: string) {
@@ -51,12 +60,58 @@ export class TopicLedger {
   loadGaps(bot: UpstreamBot, topics: readonly UpstreamTopic[]): void {
     if (this.#gapsLoaded) return;
     for (const topic of topics) {
-      if (topic.gapFrom !== null) this.coverage.open(topic.id, topic.gapFrom, topic.gapCause ?? 'restart');
-      else if (topic.subscriptionId !== null) {
-        this.coverage.open(topic.id, Math.max(bot.coveredUntil ?? 0, topic.createdAt), 'restart');
-      }
+      const end = endOf(bot, topic);
+      if (end) this.coverage.open(topic.id, end.from, end.cause);
     }
     this.#gapsLoaded = true;
+  }
+
+  /** Another relay covers these: what is not confirmed here is not held, from the beginning on. */
+  standBy(topics: readonly UpstreamTopic[]): void {
+    for (const { id } of topics)
+      if (!this.confirmed.has(id) && !this.coverage.isOpen(id)) this.coverage.open(id, 0, 'restart');
+  }
+
+  /** Since when everything of the topic has been held; null when it is not. */
+  heldSince(topicId: string): number | null {
+    if (!this.confirmed.has(topicId)) return null;
+    return Math.max(0, ...this.coverage.windowsOf(topicId).map(({ to }) => to));
+  }
+
+  /** The other relay has ended, and the rows say what it covered: only what neither had is missing. */
+  takeOver(bot: UpstreamBot, topics: readonly UpstreamTopic[]): void {
+    const ends = new Map<string, { from: number; cause: GapCause }>();
+    for (const topic of topics) {
+      const end = endOf(bot, topic);
+      if (end) ends.set(topic.id, end);
+    }
+    this.coverage.coveredByOther(ends);
+    for (const [id, { from, cause }] of ends)
+      if (!this.confirmed.has(id)) this.coverage.open(id, from, cause);
+    for (const id of this.confirmed.keys()) this.#unwritten.add(id);
+    this.#gapsLoaded = true;
+  }
+
+  /** Writes down what was confirmed while another relay was active; the subscriptions that the rows named until then. */
+  async writeConfirmed(topics: readonly UpstreamTopic[]): Promise<string[]> {
+    const replaced: string[] = [];
+    for (const topic of topics) {
+      const known = this.confirmed.get(topic.id);
+      if (!known || !this.#unwritten.has(topic.id)) continue;
+      const { subscriptionId } = known;
+      const cost = this.#costs.get(topic.id) ?? 0;
+      await this.#change(
+        topic,
+        'active',
+        { code: null, reason: null },
+        { retryAt: null, subscriptionId, cost },
+      );
+      this.#unwritten.delete(topic.id);
+      if (topic.subscriptionId !== null && topic.subscriptionId !== subscriptionId)
+        replaced.push(topic.subscriptionId);
+    }
+    this.#unwritten.clear();
+    return replaced;
   }
 
   /** What the confirmed subscriptions cost together. */
@@ -71,7 +126,7 @@ export class TopicLedger {
   async confirm(
     topic: UpstreamTopic,
     slot: number,
-    created: { subscriptionId: string; cost?: number },
+    { createdAt, ...created }: { subscriptionId: string; cost?: number; createdAt?: number | undefined },
   ): Promise<void> {
     const at = this.#deps.clock.now();
     this.#costs.set(topic.id, created.cost ?? this.#costs.get(topic.id) ?? 0);
@@ -79,6 +134,7 @@ export class TopicLedger {
     // Memory first: a session that ends while the row is being written must find the topic among what it loses.
     this.confirmed.set(topic.id, confirmation);
     try {
+      this.#deps.crash?.('subscription.before');
       await this.#change(topic, 'active', { code: null, reason: null }, { retryAt: null, ...created });
     } catch (error) {
       // What the row does not say is not believed either: the next pass creates it, and adopts what exists.
@@ -87,7 +143,8 @@ export class TopicLedger {
     }
     if (this.confirmed.get(topic.id) !== confirmation) return;
     this.#attempts.delete(topic.id);
-    this.coverage.close(topic.id, at);
+    // Events bear Twitch's stamps: a clock of ours that is behind must not end the gap before what was missed.
+    this.coverage.close(topic.id, Math.max(at, createdAt ?? at));
   }
 
   reject(topic: UpstreamTopic, why: { code: string; reason: string }): Promise<void> {
@@ -165,8 +222,11 @@ export class TopicLedger {
       this.lose(topicId, at, revocationCause(subscription.status));
   }
 
-  /** Works off the revocations that came in; true if any changed a row. */
-  async takeRevocations(topics: readonly UpstreamTopic[]): Promise<boolean> {
+  /**
+   * Works off the revocations that came in; true if any changed a row. What ended for want of a grant is only lost if a
+   * grant was found to work since: it is made again with that one.
+   */
+  async takeRevocations({ validatedAt }: UpstreamBot, topics: readonly UpstreamTopic[]): Promise<boolean> {
     let changed = false;
     for (let first = this.#revocations[0]; first; first = this.#revocations[0]) {
       const { topicId: id, subscription, at } = first;
@@ -174,7 +234,8 @@ export class TopicLedger {
       const topic = topics.find((each) => each.id === id);
       if (topic && (!known || known.subscriptionId === subscription.id)) {
         this.lose(id, at, revocationCause(subscription.status));
-        await this.ended(topic, subscription.status);
+        const hasNewGrant = subscription.status === 'authorization_revoked' && (validatedAt ?? 0) > at;
+        if (!hasNewGrant) await this.ended(topic, subscription.status);
         changed = true;
       }
       this.#revocations.shift();
@@ -211,6 +272,7 @@ export class TopicLedger {
     const { clock, observer, sink, store } = this.#deps;
     const { code, reason } = why;
     await store.updateTopic(topic.id, { state, code, reason, ...patch });
+    if (state === 'active') this.#deps.crash?.('subscription.after');
     if (topic.state === state) return;
     observer.topicState({ botId: this.#botId, topicId: topic.id, type: topic.type, state, code, reason });
     const verdict = { state, code, reason, retryAt: patch.retryAt ?? undefined };

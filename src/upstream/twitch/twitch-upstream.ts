@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { RelayError } from '../../domain/errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { Crash } from '../../runtime/crash-points.ts';
 import type { AuthorizationStore, GrantStore } from '../authorization-port.ts';
 import type { UpstreamObserver } from '../observer.ts';
 import type { UpstreamSink } from '../port.ts';
@@ -14,9 +15,16 @@ import { Fleet } from './fleet.ts';
 import { createHelix, foundUser } from './helix.ts';
 import { createOAuth, type TokenFacts } from './oauth.ts';
 import type { Timings } from './timings.ts';
-import { createTokenKeeper, type StoredTokens, type TokenStore } from './token-keeper.ts';
+import {
+  createTokenKeeper,
+  type StoredTokens,
+  type TokenKeeper,
+  type TokenOutcome,
+  type TokenStore,
+} from './token-keeper.ts';
 
-export interface TwitchUpstream {
+export interface TwitchUpstream extends Pick<Fleet, 'standBy' | 'heldSince' | 'takeOver'> {
+  /** Also after `standBy` and `takeOver`, which leave the rest to it. */
   start(): Promise<void>;
   stop(): Promise<void>;
   /** Something about the bot, its grant or its wishes has changed. */
@@ -60,6 +68,10 @@ export interface TwitchUpstreamDeps {
   readonly mockApiPort: number | undefined;
   readonly sink: UpstreamSink;
   readonly observer: UpstreamObserver;
+  /** True while another relay is active: nothing of its is touched, no token is renewed, nothing is declared. */
+  readonly standingBy?: (() => boolean) | undefined;
+  /** For tests that end the process there; nothing in production. */
+  readonly crash?: Crash | undefined;
 }
 
 /**
@@ -77,13 +89,17 @@ export function createTwitchUpstream(deps: TwitchUpstreamDeps): TwitchUpstream {
   const call = { clientId, clock, deadlineMs: timings.helixMs, signal: stopping.signal };
   const helix = createHelix(call);
   const oauth = createOAuth({ ...call, clientSecret, lateSignal: late.signal });
-  const keeper = createTokenKeeper({
-    store: deps.tokens,
-    oauth,
-    clock,
-    clientId,
-    onReauth: (botId, reason) => fleet.reauthRequired(botId, reason),
-  });
+  const keeper = restrainedKeeper(
+    createTokenKeeper({
+      store: deps.tokens,
+      oauth,
+      clock,
+      clientId,
+      onReauth: (botId, reason) => fleet.reauthRequired(botId, reason),
+      crash: deps.crash,
+    }),
+    deps,
+  );
   const fleet = new Fleet({
     ...deps,
     eventSubUrl: withKeepalive(deps.eventSubUrl, deps.keepaliveSeconds),
@@ -115,6 +131,9 @@ export function createTwitchUpstream(deps: TwitchUpstreamDeps): TwitchUpstream {
         late.abort();
       }
     },
+    standBy: () => fleet.standBy(),
+    heldSince: (botId, topicId) => fleet.heldSince(botId, topicId),
+    takeOver: (inherited, switchOver) => fleet.takeOver(inherited, switchOver),
     wake: (botId, reason) => fleet.wake(botId, reason),
     status: (botId) => fleet.status(botId),
     statuses: () => fleet.statuses(),
@@ -145,6 +164,25 @@ export function createTwitchUpstream(deps: TwitchUpstreamDeps): TwitchUpstream {
         answer.status === 0 ? answer.message : `it answered ${answer.status}`,
       );
     },
+  };
+}
+
+/** Tokens are the active relay's to renew: a second renewal could end the pair that it has. */
+function restrainedKeeper(
+  keeper: TokenKeeper,
+  { standingBy, tokens }: Pick<TwitchUpstreamDeps, 'standingBy' | 'tokens'>,
+): TokenKeeper {
+  if (!standingBy) return keeper;
+  const stored = async (botId: string, refused?: string): Promise<TokenOutcome> => {
+    const known = await tokens.tokens(botId);
+    return known && known.accessToken !== refused
+      ? { kind: 'token', accessToken: known.accessToken }
+      : { kind: 'later', reason: 'the active relay has to renew the token' };
+  };
+  return {
+    ...keeper,
+    usable: (botId) => (standingBy() ? stored(botId) : keeper.usable(botId)),
+    renew: (botId, refused) => (standingBy() ? stored(botId, refused) : keeper.renew(botId, refused)),
   };
 }
 

@@ -4,7 +4,13 @@
 import { createdSubscription, type HelixAnswer } from './helix.ts';
 
 export type CreateVerdict =
-  | { readonly do: 'confirm'; readonly subscriptionId: string; readonly cost: number }
+  | {
+      readonly do: 'confirm';
+      readonly subscriptionId: string;
+      readonly cost: number;
+      /** By Twitch's clock. */
+      readonly createdAt?: number | undefined;
+    }
   /** It exists: adopt it if it is on our session, else remove it and create again. */
   | { readonly do: 'resolve_conflict'; readonly existingId: string | null }
   | { readonly do: 'refresh_token' }
@@ -27,7 +33,7 @@ export interface CreateContext {
  * The rate limiter's bucket refills within a minute, whatever it says and whatever our clock thinks of it: an announced
  * instant far ahead is a clock that disagrees, and waiting for it would leave the bot deaf.
  */
-const maxResetMs = 60_000;
+export const maxResetMs = 60_000;
 
 interface Rule {
   when(answer: HelixAnswer, context: CreateContext): boolean;
@@ -63,7 +69,13 @@ const rules: readonly Rule[] = [
         };
       if (created.status !== 'enabled')
         return { do: 'retry_later', code: 'not_enabled', reason: `Twitch created it as ${created.status}` };
-      return { do: 'confirm', subscriptionId: created.id, cost: created.cost };
+      const { id: subscriptionId, cost, createdAt } = created;
+      return {
+        do: 'confirm',
+        subscriptionId,
+        cost,
+        ...(createdAt === undefined ? {} : { createdAt }),
+      };
     },
   },
   {
