@@ -123,13 +123,19 @@ export function createDeliveries(context: StoreContext): Deliveries {
 
 /** Of several endpoints in the order of ids; a single one as well waits for whoever is at its deliveries. */
 const lockedEndpoints = `locked AS MATERIALIZED (
-  SELECT id FROM endpoint WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
+  SELECT id, attempt FROM endpoint WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 )`;
 
+/**
+ * What the cursor sent again may have been in a replay since, under a higher number, that is gone: the endpoint's own number
+ * stands for that one.
+ */
 const parkSql = `
 WITH ${lockedEndpoints}
 INSERT INTO delivery AS d (endpoint_id, seq, run, attempt, spent, next_at, blocks_until, born_at)
-SELECT g.endpoint_id, g.seq, g.run, g.attempt, g.spent, g.next_at, g.blocks_until, g.born_at
+SELECT g.endpoint_id, g.seq, g.run,
+       CASE WHEN g.run = '' AND g.attempt > 1 THEN greatest(g.attempt, locked.attempt) ELSE g.attempt END,
+       g.spent, g.next_at, g.blocks_until, g.born_at
   FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::int[], $5::int[], $6::timestamptz[], $7::timestamptz[],
               $8::timestamptz[]) AS g(endpoint_id, seq, run, attempt, spent, next_at, blocks_until, born_at)
   JOIN locked ON locked.id = g.endpoint_id

@@ -227,6 +227,23 @@ describe('numbers', () => {
     expect(given.filter((number, at) => given.indexOf(number) !== at)).toEqual([]);
   });
 
+  test('what the cursor sent again goes on behind a replay of it that is gone', async () => {
+    const dispatcher = new Dispatcher(rows());
+    await dispatcher.start();
+    const steps: Step[] = [
+      { kind: 'live', ok: true },
+      { kind: 'replay', seqs: [1] },
+      { kind: 'die' },
+      { kind: 'claim', limit: 1, end: 'gone' },
+      { kind: 'live', ok: false },
+      { kind: 'die' },
+      { kind: 'live', ok: false },
+      { kind: 'claim', limit: 1, end: 'gone' },
+    ];
+    for (const taken of steps) await dispatcher.take(taken);
+    expect(dispatcher.repeated).toEqual([]);
+  });
+
   // A dispatcher that dies at any moment: everything it sent is remembered outside, everything it knew is gone.
   test('no number is given twice, whatever is parked, claimed, settled, replayed, and wherever it dies', async () => {
     await fc.assert(
