@@ -77,6 +77,8 @@ export function senderRig(): SenderRig {
   let senders: Sender[] = [];
 
   beforeEach(() => {
+    // Files share this module, and the runtime's own fetch tells of its sockets on the same channel.
+    sockets.clear();
     clock = new ShiftClock();
     caller = new AbortController();
     senders = [];
