@@ -40,10 +40,10 @@ describe('a bot that is switched off', () => {
   it('is validated like the others, and one that is being taken out is not', async () => {
     await rig.live();
     setEnabled(false);
-    await until(() => status()?.detail === 'disabled' && rig.rows.validated === 1);
+    await until(() => status()?.detail === 'disabled' && rig.rows.validated >= 1);
     await until(async () => {
       await rig.clock.advance(3_600_000);
-      return rig.rows.validated === 2;
+      return rig.rows.validated >= 2;
     });
     const fault = rig.sim.arm({ name: 'auth', on: 'revoke', status: 503, times: 1_000_000 });
     rig.rows.remove();
