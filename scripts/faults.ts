@@ -1,10 +1,11 @@
 // `npm run faults`: breaks everything around the relay that can break, under load, and judges what its consumers got. Ends
 // with 1 when anything was lost without a word, repeated without a mark, out of order, or could not be played.
 import { parseArgs } from 'node:util';
-import type { DatabaseKind, FaultKind } from '../test/faults/contract.ts';
+import { readFileSync } from 'node:fs';
+import type { DatabaseKind, FaultKind, Row } from '../test/faults/contract.ts';
 import { kinds } from '../test/faults/kinds/index.ts';
 import { shortKinds } from '../test/faults/kinds/short.ts';
-import { isClean, progress, summarise, table } from '../test/faults/report.ts';
+import { isClean, progress, summarise, summaryTable, table } from '../test/faults/report.ts';
 import { playAll } from '../test/faults/runner.ts';
 
 const usage = `npm run faults -- [options]
@@ -16,7 +17,8 @@ const usage = `npm run faults -- [options]
   --rate NUMBER        events a second (default 220; less where others use the machine)
   --list               the kinds, and ends
   --json               only the JSON line on stdout
-  --rows               with --json: a line for each run before it`;
+  --rows               with --json: a line for each run before it
+  --from FILE,FILE     plays nothing: what --json --rows printed, as a table for a document`;
 
 const { values } = parseArgs({
   options: {
@@ -29,6 +31,7 @@ const { values } = parseArgs({
     list: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     rows: { type: 'boolean', default: false },
+    from: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -83,6 +86,16 @@ if (values.list) {
   for (const { name, group, what } of kinds)
     process.stdout.write(`${name.padEnd(width)}  ${group.padEnd(9)}  ${what}\n`);
   process.exit(0);
+}
+
+if (values.from !== undefined) {
+  const lines = values.from.split(',').flatMap((file) => readFileSync(file, 'utf8').trim().split('\n'));
+  const rows = lines
+    .map((line) => JSON.parse(line) as Partial<Row>)
+    .filter((row): row is Row => 'fault' in row);
+  rows.sort((a, b) => a.group.localeCompare(b.group) || a.fault.localeCompare(b.fault));
+  process.stdout.write(`${summaryTable(rows)}\n\n${JSON.stringify(summarise(rows))}\n`);
+  process.exit(isClean(summarise(rows)) ? 0 : 1);
 }
 
 const open = new Set<AsyncDisposable>();

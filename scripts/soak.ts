@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import type { DatabaseKind, FaultKind, Verdict } from '../test/faults/contract.ts';
 import { ScratchPostgres } from '../test/faults/own-postgres.ts';
 import { flatness, lineThrough, type Flatness, type Line, type Sample } from '../test/faults/slope.ts';
+import type { Settled } from '../test/faults/settle.ts';
 import { openStage, type FaultStage } from '../test/faults/stage.ts';
 
 const usualRate = 300;
@@ -117,6 +118,8 @@ class Soak {
   readonly #startedAt = Date.now();
   readonly #samples: { readonly at: number; readonly measured: Measured }[] = [];
   readonly verdicts: Verdict[] = [];
+  /** Of each judging. */
+  readonly loopDelaysMs: number[] = [];
   readonly errors: string[] = [];
   reconnects = 0;
   consumers = 0;
@@ -131,10 +134,12 @@ class Soak {
       this.#stage.begin();
       await this.#reconnect();
       for (let n = 0; n < cyclesPerRound; n++) await this.#cycle();
-      const { verdict, error } = await this.#stage.settle(everyday, { fired: 1, from, to: Date.now() });
+      const settled = await this.#stage.settle(everyday, { fired: 1, from, to: Date.now() });
+      const { verdict, error, loopDelayMs } = settled;
       this.verdicts.push(verdict);
+      this.loopDelaysMs.push(loopDelayMs);
       if (error !== null) this.errors.push(error);
-      this.#tell(verdict);
+      this.#tell(settled);
     }
   }
 
@@ -177,12 +182,15 @@ class Soak {
     await this.#stage.lasts(Math.max(0, next - Date.now()));
   }
 
-  #tell(verdict: Verdict): void {
+  #tell({ verdict, loopDelayMs }: Settled): void {
     const minute = ((Date.now() - this.#startedAt) / 60_000).toFixed(1);
     const measured = Object.entries(this.#samples.at(-1)?.measured ?? {})
       .map(([name, value]) => `${name} ${value === null ? '-' : Math.round(value * 10) / 10}`)
       .join(', ');
-    say(`${minute} min: ${verdict.sent} sent, ${wrongs(verdict)} wrong; ${measured}`);
+    const delay = `event loop ${loopDelayMs.toFixed(0)} ms late`;
+    say(
+      `${minute} min: ${verdict.sent} sent, ${wrongs(verdict)} wrong, judged with the ${delay}; ${measured}`,
+    );
     for (const finding of verdict.findings) say(`     ${finding}`);
   }
 }
@@ -227,6 +235,7 @@ const sum = (of: (verdict: Verdict) => number) =>
   done.verdicts.reduce((total, verdict) => total + of(verdict), 0);
 const rounded = (value: number) => (Number.isFinite(value) ? Math.round(value * 100) / 100 : null);
 const isLossless = sum(wrongs) === 0 && done.errors.length === 0;
+const worstLoopDelayMs = Math.max(...done.loopDelaysMs);
 const isFlat = lines.every(({ verdict }) => verdict !== 'not flat');
 
 if (!values.json) {
@@ -238,6 +247,9 @@ if (!values.json) {
     );
   }
   process.stdout.write(`${rule}\n`);
+  process.stdout.write(
+    `Judging kept the event loop of this programme, and with it Twitch's stand-in, ${worstLoopDelayMs.toFixed(0)} ms at most.\n`,
+  );
 }
 for (const error of done.errors) say(error);
 process.stdout.write(
@@ -255,6 +267,7 @@ process.stdout.write(
     disordered: sum(({ disordered }) => disordered),
     too_wide: sum(({ tooWide }) => tooWide),
     errors: done.errors.length,
+    judge_loop_delay_ms: rounded(worstLoopDelayMs),
     slopes: Object.fromEntries(
       lines.map(({ figure, line, verdict }) => [
         figure.name.replaceAll(' ', '_').toLowerCase(),

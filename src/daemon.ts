@@ -275,6 +275,7 @@ async function start(config: Config, overrides: DaemonOverrides, context: Contex
     deps: {
       door,
       feed: measuredFeed(feed, clock, told),
+      moreToCome: () => ingest.isHolding,
       store,
       clock,
       random,

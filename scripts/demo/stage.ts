@@ -128,6 +128,7 @@ function demoConfig(sim: Simulator, given: { port: number; dataDir: string; admi
     TWITCH_CLIENT_ID: sim.clientId,
     TWITCH_CLIENT_SECRET: sim.clientSecret,
     TWITCH_EVENTSUB_URL: sim.eventSubUrl,
+    TWURPLE_MOCK_API_PORT: String(sim.port),
     DATA_DIR: given.dataDir,
     HOST: '127.0.0.1',
     PORT: String(given.port),

@@ -24,6 +24,8 @@ export interface ReadResult {
 /** A read with its frames joined, in order, ready for one write. Shared: not to be written into. */
 export interface Batch extends ReadResult {
   readonly bytes: Buffer;
+  /** The records' positions. */
+  readonly seqs: readonly number[];
 }
 
 /** Whose interests make up a filter: those with transport websocket, one webhook endpoint's, or all of the service. */

@@ -60,7 +60,7 @@ function skipString(text: string, from: number): number {
 }
 
 /** From a value's first character to behind its last. */
-function skipValue(text: string, from: number): number {
+export function skipValue(text: string, from: number): number {
   const first = text.charCodeAt(from);
   if (first === quote) return skipString(text, from);
   const nested = first === openBrace || first === openBracket;

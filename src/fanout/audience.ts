@@ -51,8 +51,8 @@ export class Audience {
   readonly #listeners = new Set<(serviceAccountIds: readonly string[]) => void>();
   /** For each filter, the lowest createdSeq of its topics per class: nothing before it can be missing. */
   readonly #since = new WeakMap<Filter, Readonly<Record<RetentionClass, number>>>();
-  /** The read under way or to come that a change of the service asked for; settles, never rejects. */
-  readonly #changing = new Map<string, Promise<void>>();
+  /** The changes of a service under way, and the reads that they asked for; each settles, none rejects. */
+  readonly #changing = new Map<string, Set<Promise<void>>>();
   #version = 0;
   #stale = true;
   /** Resolved by the read that ends the present ignorance. */
@@ -87,7 +87,27 @@ export class Audience {
    * over events for good. Settles, never rejects, when it is worth asking again.
    */
   unsettled(serviceAccountId: string): Promise<void> | undefined {
-    return this.#stale ? this.#known.promise : this.#changing.get(serviceAccountId);
+    if (this.#stale) return this.#known.promise;
+    const [first] = this.#changing.get(serviceAccountId) ?? [];
+    return first;
+  }
+
+  /**
+   * While `work` changes the service's interests, nobody reads on for it: what the log takes in between the wish's own
+   * start and its effect would be passed over, and found again behind later events by whoever goes back. `work` ends with
+   * its `reload` asked for; what fails may have been committed all the same, so then it is asked for here.
+   */
+  async whileChanging<T>(serviceAccountId: string, work: () => Promise<T>): Promise<T> {
+    const over = deferred<void>();
+    this.#expect(serviceAccountId, over.promise);
+    try {
+      return await work();
+    } catch (error) {
+      void this.reload([serviceAccountId]).catch(() => undefined);
+      throw error;
+    } finally {
+      over.resolve();
+    }
   }
 
   /** Whether anybody wants the topic. True as long as that is not known. */
@@ -131,12 +151,14 @@ export class Audience {
   }
 
   #expect(serviceAccountId: string, done: Promise<void>): void {
+    const changing = this.#changing.get(serviceAccountId) ?? new Set();
     const settled = done
       .catch(() => {})
       .then(() => {
-        if (this.#changing.get(serviceAccountId) === settled) this.#changing.delete(serviceAccountId);
+        changing.delete(settled);
+        if (changing.size === 0) this.#changing.delete(serviceAccountId);
       });
-    this.#changing.set(serviceAccountId, settled);
+    this.#changing.set(serviceAccountId, changing.add(settled));
   }
 
   /** One read at a time, in the order asked for: an older answer must not replace a newer one. */

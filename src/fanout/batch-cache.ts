@@ -54,5 +54,5 @@ function join({ records, through }: ReadPage, encoding: FrameEncoding): Batch {
     records.length === 1 && first
       ? first.frame(encoding)
       : Buffer.concat(records.map((record) => record.frame(encoding)));
-  return { records, through, bytes };
+  return { records, through, bytes, seqs: records.map(({ seq }) => seq) };
 }

@@ -40,23 +40,33 @@ export function createFeed(deps: FeedDeps): EventFeed {
   const held = ({ serviceAccountId }: Filter, after: number): Promise<Batch> | undefined =>
     audience.unsettled(serviceAccountId)?.then(() => {
       wakeUps.services([serviceAccountId]);
-      return { records: [], through: after, bytes: nothing };
+      return { records: [], through: after, bytes: nothing, seqs: [] };
     });
 
-  /** Per class that the filter can contain: up to where events are gone that were for it, 0 if none are. */
-  const lostTo = (filter: Filter): number[] => {
-    const floors = reader.floors();
-    return retentionClasses
-      .map((name) => ({ floor: floors[name], since: audience.sinceOf(filter, name) }))
-      .filter(({ since }) => since < Infinity)
-      .map(({ floor, since }) => (floor > since ? floor : 0));
+  /** Up to where events of a class are gone that were for the filter, 0 if none are; undefined if it cannot contain any. */
+  const lostTo = (filter: Filter, name: RetentionClass): number | undefined => {
+    const since = audience.sinceOf(filter, name);
+    if (since === Infinity) return undefined;
+    const floor = reader.floors()[name];
+    return floor > since ? floor : 0;
+  };
+  // Asked for every write: nothing is made for the answer.
+  const floorFor = (filter: Filter): number => {
+    let floor = 0;
+    for (const name of retentionClasses) floor = Math.max(floor, lostTo(filter, name) ?? 0);
+    return floor;
+  };
+  const oldestFor = (filter: Filter): number => {
+    let oldest = Infinity;
+    for (const name of retentionClasses) oldest = Math.min(oldest, lostTo(filter, name) ?? Infinity);
+    return oldest;
   };
 
   return {
     epoch: reader.epoch,
     head: () => reader.head(),
-    floorFor: (filter) => Math.max(0, ...lostTo(filter)),
-    oldestFor: (filter) => Math.min(...lostTo(filter)),
+    floorFor,
+    oldestFor,
     retentionMsOf: (record) => keepMs[retentionClassOf(record.type)],
     filter: (serviceAccountId, types = null, via = 'websocket') =>
       audience.filter(serviceAccountId, types, via),

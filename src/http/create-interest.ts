@@ -46,10 +46,14 @@ export async function createInterest(
     webhookUrl === null
       ? undefined
       : await admitWebhook(deps, { serviceAccountId, topicId: id, url: webhookUrl }, existing);
-  const createdSeq = deps.feed.head();
   const { transport } = body;
-  const made = { serviceAccountId, topic, transport, webhookUrl, createdSeq };
-  return deps.store.interests.create({ ...made, ...(webhookSecret === undefined ? {} : { webhookSecret }) });
+  return deps.audience.whileChanging(serviceAccountId, () => {
+    const made = { serviceAccountId, topic, transport, webhookUrl, createdSeq: deps.feed.head() };
+    return deps.store.interests.create({
+      ...made,
+      ...(webhookSecret === undefined ? {} : { webhookSecret }),
+    });
+  });
 }
 
 /**

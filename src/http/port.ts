@@ -174,7 +174,11 @@ export interface HttpDeps {
    * Puts a change of these services' interests into effect for every reader. A request that changes interests waits for
    * it. May reject while the database is away; then everything counts as wanted until it succeeds.
    */
-  readonly audience: { reload(serviceAccountIds: readonly string[]): Promise<void> };
+  readonly audience: {
+    reload(serviceAccountIds: readonly string[]): Promise<void>;
+    /** Nobody reads on for the service until `work` has changed its interests. */
+    whileChanging<T>(serviceAccountId: string, work: () => Promise<T>): Promise<T>;
+  };
   readonly catalogue: EventTypeCatalogue;
   readonly eventTypes: readonly EventTypeRule[];
   readonly upstream: {

@@ -144,6 +144,11 @@ export class Ingest implements UpstreamSink {
     });
   }
 
+  /** Whether anything waits for its commit. */
+  get isHolding(): boolean {
+    return this.#held.length > 0;
+  }
+
   durableUntil(botAccountId: string, at: number): number {
     let until = Math.min(at, this.#drops.fromOf(botAccountId) ?? at);
     for (const held of this.#held) {

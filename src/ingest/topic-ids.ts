@@ -13,8 +13,22 @@ type Subscribed = Pick<
 
 export class TopicIds {
   readonly #known = new Map<string, string>();
+  /** By the condition: those that read frames read a subscription once, and hand on the same object each time. */
+  readonly #last = new WeakMap<Subscribed['condition'], { readonly of: Subscribed; readonly id: string }>();
 
   of(notification: Subscribed): string {
+    const last = this.#last.get(notification.condition);
+    if (last && isSame(last.of, notification)) return last.id;
+    const id = this.#byText(notification);
+    const { provider, botAccountId, subscriptionId, type, version, condition } = notification;
+    this.#last.set(condition, {
+      of: { provider, botAccountId, subscriptionId, type, version, condition },
+      id,
+    });
+    return id;
+  }
+
+  #byText(notification: Subscribed): string {
     const { provider, botAccountId, subscriptionId, type, version, condition } = notification;
     // Everything that the id depends on is in the key, so that a subscription id that is used again cannot mislead.
     const key = JSON.stringify([subscriptionId, provider, botAccountId, type, version, condition]);
@@ -26,3 +40,11 @@ export class TopicIds {
     return id;
   }
 }
+
+/** With the same condition, which is not to be changed by anybody. */
+const isSame = (a: Subscribed, b: Subscribed): boolean =>
+  a.subscriptionId === b.subscriptionId &&
+  a.botAccountId === b.botAccountId &&
+  a.type === b.type &&
+  a.version === b.version &&
+  a.provider === b.provider;

@@ -62,9 +62,10 @@ export interface Attempts {
 export interface AttemptWrites {
   /**
    * Adds to the history, in one statement. Endpoints and services that are gone are passed over, and so is what is there
-   * already, since the answer to an earlier call may have been lost.
+   * already, since the answer to an earlier call may have been lost. `first`: there was no earlier call with any of them,
+   * and nothing is looked for.
    */
-  record(attempts: readonly AttemptRecord[]): Promise<void>;
+  record(attempts: readonly AttemptRecord[], call?: 'first' | 'again'): Promise<void>;
   /**
    * Removes history from before the instant; how many there were. It looks at the `limit` oldest records, so that a call
    * costs the same however long the history is.
@@ -85,8 +86,8 @@ export function createAttempts(context: StoreContext): Attempts & AttemptWrites 
       const answer = await pool.query(listSql, [serviceAccountId, ...asked, limit]);
       return answer.rows.map(toAttempt);
     },
-    async record(attempts) {
-      if (attempts.length > 0) await pool.query(recordSql, recordParameters(attempts));
+    async record(attempts, call = 'again') {
+      if (attempts.length > 0) await pool.query(recordSql[call], recordParameters(attempts));
     },
     async pruneAttempts(before, limit) {
       const answer = await pool.query(
@@ -117,7 +118,7 @@ SELECT a.id, a.endpoint_id, a.run, a.seq, a.message_id, a.type, a.attempt, a.sta
                       AND d.run = a.run AND d.attempt = a.attempt))
  ORDER BY a.id DESC LIMIT $7`;
 
-const recordSql = `
+const recordSqlWhere = (condition: string): string => `
 INSERT INTO attempt (service_account_id, endpoint_id, run, seq, message_id, type, attempt, state, outcome, status,
                      started_at, duration_ms, response, next_at)
 SELECT s.id, g.endpoint_id, g.run, g.seq, g.message_id, g.type, g.attempt, g.state, g.outcome, g.status, g.started_at,
@@ -129,11 +130,18 @@ SELECT s.id, g.endpoint_id, g.run, g.seq, g.message_id, g.type, g.attempt, g.sta
             duration_ms, response, next_at, ord)
   JOIN endpoint e ON e.id = g.endpoint_id
   JOIN service_account s ON s.id = g.service_id
- WHERE NOT EXISTS (SELECT 1 FROM attempt a
-                    WHERE a.endpoint_id = g.endpoint_id AND a.seq = g.seq AND a.run = g.run AND a.attempt = g.attempt
-                      AND a.state = g.state AND a.started_at = g.started_at)
+ WHERE ${condition}
  ORDER BY g.ord
    FOR KEY SHARE OF s`;
+
+/** Looking for what is there already reads the whole table where the planner takes it for small: most of the time of a write. */
+const recordSql = {
+  first: recordSqlWhere('true'),
+  again: recordSqlWhere(`NOT EXISTS (
+    SELECT 1 FROM attempt a
+     WHERE a.endpoint_id = g.endpoint_id AND a.seq = g.seq AND a.run = g.run AND a.attempt = g.attempt
+       AND a.state = g.state AND a.started_at = g.started_at)`),
+};
 
 function recordParameters(attempts: readonly AttemptRecord[]): unknown[] {
   return [

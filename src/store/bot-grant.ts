@@ -55,10 +55,12 @@ async function writeGrant(context: StoreContext, grant: BotGrant): Promise<Writt
     return { bot: toBot(row), created: true, regainedBy: [], retried: [] };
   }
   const { id } = known;
-  const [locked, row, topics, interests] = await prisma.$transaction([
+  const [locked, row, , topics, interests] = await prisma.$transaction([
     prisma.$queryRaw<{ is_back: boolean }[]>`
       SELECT removed_at IS NOT NULL AS is_back FROM bot_account WHERE id = ${id}::uuid FOR NO KEY UPDATE`,
     prisma.botAccount.update({ where: { id }, data }),
+    // In the order of whoever else locks several (topic-patches.ts).
+    prisma.$queryRaw`SELECT 1 FROM topic WHERE bot_account_id = ${id}::uuid ORDER BY id FOR NO KEY UPDATE`,
     prisma.topic.updateManyAndReturn({
       where: { botAccountId: id, state: { in: ['rejected', 'revoked'] } },
       data: { state: 'pending', reason: null, code: null, retryAt: null },

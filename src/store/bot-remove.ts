@@ -72,6 +72,8 @@ async function finish(client: Queryable, id: string) {
   const lock = 'SELECT 1 FROM bot_account WHERE id = $1 AND removed_at IS NOT NULL FOR UPDATE';
   if ((await client.query(lock, [id])).rowCount !== 1) return undefined;
   const removed = await deleteInterests(client, found);
+  // In the order of whoever else locks several (topic-patches.ts); the cascade would take them as they lie in the table.
+  await client.query('SELECT 1 FROM topic WHERE bot_account_id = $1 ORDER BY id FOR UPDATE', [id]);
   // Its topics and the services' lists go by their foreign keys.
   await client.query('DELETE FROM bot_account WHERE id = $1', [id]);
   return removed;

@@ -2,7 +2,7 @@
 import { nameTaken, takeGrant } from './bot-grant.ts';
 import type { BotGrant } from './bot-grant.ts';
 import { finishRemoval, startRemoval } from './bot-remove.ts';
-import { openedTokens, openTokens, sealTokens, toBot } from './bot-row.ts';
+import { findBot, openedTokens, openTokens, sealTokens, toBot } from './bot-row.ts';
 import type { Bot, BotState, BotTokens } from './bot-row.ts';
 import type { StoreContext } from './context.ts';
 import { isUniqueViolation, isUuid } from './rows.ts';
@@ -67,10 +67,8 @@ export interface Bots {
 
 export function createBots(context: StoreContext): Bots {
   const { prisma, pool } = context.database;
-  const find = async (id: string) =>
-    (isUuid(id) && (await prisma.botAccount.findUnique({ where: { id } }))) || undefined;
   const getAny = async (id: string) => {
-    const row = await find(id);
+    const row = await findBot(context, id);
     return row && toBot(row);
   };
   return {
@@ -103,7 +101,7 @@ export function createBots(context: StoreContext): Bots {
       return isUuid(id) && finishRemoval(context, id);
     },
     async tokens(id) {
-      const row = await find(id);
+      const row = await findBot(context, id);
       return row && openTokens(context, row);
     },
     async saveTokens(id, tokens, only) {
@@ -153,7 +151,7 @@ export function createBots(context: StoreContext): Bots {
 async function holding(context: StoreContext, id: string, accessToken: string | undefined) {
   if (!isUuid(id)) return undefined;
   if (accessToken === undefined) return { id };
-  const row = await context.database.prisma.botAccount.findUnique({ where: { id } });
+  const row = await findBot(context, id);
   const held = row && openedTokens(context, row);
   return row && held?.accessToken === accessToken ? { id, accessToken: row.accessToken } : undefined;
 }

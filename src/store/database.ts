@@ -57,7 +57,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     const connection = { host: embedded.host, port: 5432, user: 'postgres', database: 'postgres' };
     return assemble('embedded', connection, { max: embeddedConnections }, warn, () => embedded.close());
   }
-  const connection = { connectionString: checkedUrl(options.databaseUrl) };
+  const connection = inUtc(checkedUrl(options.databaseUrl));
   const statementTimeoutMs = options.statementTimeoutMs ?? defaultStatementTimeoutMs;
   const limits = {
     max: serverConnections,
@@ -120,6 +120,20 @@ async function checkServer(pool: pg.Pool): Promise<void> {
     500,
     `The database server is PostgreSQL ${Math.floor(version / 10_000)}; 15 or newer is needed.`,
   );
+}
+
+/**
+ * Prisma's adapter reads and writes instants as if the session's zone were UTC, and `pg` as what they are: with the server's
+ * own zone, what one wrote would be hours off for the other.
+ */
+function inUtc(text: string): pg.ClientConfig {
+  const zone = '-c TimeZone=UTC';
+  const url = new URL(text);
+  const own = url.searchParams.get('options');
+  if (own === null) return { connectionString: text, options: zone };
+  // What the URL says would count instead.
+  url.searchParams.set('options', `${own} ${zone}`);
+  return { connectionString: url.href };
 }
 
 function checkedUrl(text: string): string {

@@ -71,7 +71,7 @@ export interface Deliveries {
   settle(settlements: readonly Settlement[]): Promise<void>;
   /**
    * One row per position, due at `now`, with the highest attempt number that any sending of the event is known to have had
-   * or, since its last clean start, any at all of the endpoint. Answers how many were added; none when the endpoint is gone.
+   * or any at all of the endpoint. Answers how many were added; none when the endpoint is gone.
    */
   addRun(run: ReplayRun): Promise<number>;
 }

@@ -133,11 +133,14 @@ async function select(context: StoreContext, tail: string, values: unknown[]): P
 /** After an unclean end nobody knows what was sent: anything in the log may have been. */
 const mark = 'greatest(sent_seq, acked_seq, CASE WHEN open THEN $2::bigint ELSE 0 END)';
 
-/** The number starts over only after a clean end with nothing outstanding. */
+/**
+ * The number never starts over: a replay long after may be of an event whose last number only a process knew that died before
+ * it had written its history.
+ */
 const openSql = `
 UPDATE endpoint
    SET open = true, sent_seq = ${mark},
-       attempt = CASE WHEN ${mark} > acked_seq THEN attempt + 1 WHEN open THEN attempt ELSE 1 END
+       attempt = CASE WHEN ${mark} > acked_seq THEN attempt + 1 ELSE attempt END
  WHERE id = $1
 RETURNING acked_seq, sent_seq AS mark, attempt, whole_at`;
 

@@ -21,6 +21,16 @@ export function brokenForeignKey(error: unknown): string | undefined {
   return 'constraint' in error && typeof error.constraint === 'string' ? error.constraint : '';
 }
 
+/**
+ * Whether the server has judged a statement that may be in order but for one of its rows: a value that it does not take, a
+ * rule that is broken, a lock that was not had. False when it is away, or has no room: then every other one fails as well.
+ */
+export const mayBeOneRow = (error: unknown): boolean =>
+  error instanceof Error &&
+  'code' in error &&
+  typeof error.code === 'string' &&
+  /^(22...|23...|40...|55P03|57014)$/.test(error.code);
+
 const uuidShape = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** Whether the text can be an id here; the database would refuse any other instead of finding nothing. */

@@ -9,6 +9,7 @@ import type { InterestState } from '../protocol/rest.ts';
 import { allowedSql, wantedSql } from './access.ts';
 import type { StoreContext } from './context.ts';
 import { brokenForeignKey, instant, millis } from './rows.ts';
+import { gatheredPatch } from './topic-patches.ts';
 
 export interface Topic {
   readonly id: string;
@@ -45,8 +46,12 @@ export interface Topics {
   /** By id. */
   forBot(botAccountId: string): Promise<WantedTopic[]>;
   all(): Promise<WantedTopic[]>;
-  /** Sets what the patch names; false when the topic is gone. Announced when it names the state. */
-  update(id: string, patch: TopicPatch): Promise<boolean>;
+  /**
+   * Sets what the patch names; false when the topic is gone. Announced when it names the state. With `only` it is also false,
+   * and nothing set, when its bot's token was validated at another time than that (by now); a grant that is being taken in at
+   * this moment counts.
+   */
+  update(id: string, patch: TopicPatch, only?: { readonly validatedAt: number | null }): Promise<boolean>;
   /** Whose services may use the bot: what becomes of the topic is of no concern to the others. */
   interestsOf(topicId: string): Promise<{ id: string; serviceAccountId: string; botAccountId: string }[]>;
   /** Deletes the topic unless an interest in it exists, also one that is being created at this moment. */
@@ -78,11 +83,17 @@ const wantedRow = topicRow.extend({ wanted: z.boolean(), interest_count: z.numbe
 
 export function createTopics(context: StoreContext): Topics {
   const { pool } = context.database;
+  const gathered = gatheredPatch(pool);
   return {
     forBot: (botAccountId) => select(context, 'WHERE t.bot_account_id = $1', [botAccountId]),
     all: () => select(context, '', []),
-    async update(id, patch) {
-      return patchTopic(context, id, patch);
+    async update(id, patch, only) {
+      const found = await (only
+        ? patchUnderGrant(context, id, patch, only)
+        : (gathered(id, patch) ?? patchTopic(context, id, patch)));
+      const { state } = patch;
+      if (found && state !== undefined) context.changes.emit({ kind: 'topic', topicId: id, state });
+      return found;
     },
     async interestsOf(topicId) {
       const answer = await pool.query<{ id: string; service: string; bot: string }>(
@@ -133,18 +144,34 @@ async function select(context: StoreContext, where: string, values: unknown[]): 
   });
 }
 
+const patchOf = ({ retryAt, gapFrom, ...rest }: TopicPatch) => ({
+  ...rest,
+  ...(retryAt === undefined ? {} : { retryAt: instant(retryAt) }),
+  ...(gapFrom === undefined ? {} : { gapFrom: instant(gapFrom) }),
+});
+
 async function patchTopic(context: StoreContext, id: string, patch: TopicPatch): Promise<boolean> {
-  const { retryAt, gapFrom, ...rest } = patch;
-  const { count } = await context.database.prisma.topic.updateMany({
-    where: { id },
-    data: {
-      ...rest,
-      ...(retryAt === undefined ? {} : { retryAt: instant(retryAt) }),
-      ...(gapFrom === undefined ? {} : { gapFrom: instant(gapFrom) }),
-    },
-  });
-  const { state } = patch;
-  if (count > 0 && state !== undefined) context.changes.emit({ kind: 'topic', topicId: id, state });
+  const { prisma } = context.database;
+  const { count } = await prisma.topic.updateMany({ where: { id }, data: patchOf(patch) });
+  return count > 0;
+}
+
+/** Waits for a grant that is being taken in, which locks the bot before it looks at the topics. */
+async function patchUnderGrant(
+  context: StoreContext,
+  id: string,
+  patch: TopicPatch,
+  { validatedAt }: { readonly validatedAt: number | null },
+): Promise<boolean> {
+  const { prisma } = context.database;
+  const [, { count }] = await prisma.$transaction([
+    prisma.$queryRaw`SELECT 1 FROM bot_account b JOIN topic t ON t.bot_account_id = b.id
+                      WHERE t.id = ${id}::uuid FOR SHARE OF b`,
+    prisma.topic.updateMany({
+      where: { id, bot: { validatedAt: instant(validatedAt) } },
+      data: patchOf(patch),
+    }),
+  ]);
   return count > 0;
 }
 

@@ -1,5 +1,6 @@
 // Several statements that take effect together. The order in which rows are locked is the same everywhere, so that
-// nobody waits in a circle: service accounts by id, then endpoints by id, then bots by id, then whatever belongs to them.
+// nobody waits in a circle: service accounts by id, then endpoints by id, then bots by id, then topics by id, then whatever
+// belongs to them.
 import type pg from 'pg';
 
 /** A pool, or a connection of it that is inside a transaction. */

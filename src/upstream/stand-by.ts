@@ -95,7 +95,7 @@ export class StandBy {
       bot: async (id) => (either() ? store.bot(id) : this.#bot(await store.bot(id))),
       botIds: async () => (this.#botIds = await store.botIds()),
       topics: async (botId) => (either() ? store.topics(botId) : this.#topics(botId)),
-      updateTopic: async (id, patch) => either()?.updateTopic(id, patch) ?? this.#note(id, patch),
+      updateTopic: async (id, patch, only) => either()?.updateTopic(id, patch, only) ?? this.#note(id, patch),
       forgetTopic: async (id) => either()?.forgetTopic(id) ?? this.#forget(id),
       interestsOf: async (topicId) => either()?.interestsOf(topicId) ?? [],
       interestsOfBot: async (botId) => either()?.interestsOfBot(botId) ?? [],

@@ -66,7 +66,11 @@ export interface UpstreamStore {
   /** Deletes the row of a bot that is being taken out, and what hangs on it; false when it is not (any more). */
   forgetBot(botId: string): Promise<boolean>;
   topics(botId: string): Promise<readonly UpstreamTopic[]>;
-  updateTopic(id: string, patch: TopicPatch): Promise<unknown>;
+  /**
+   * With `only`: does nothing and answers false when the bot's token was validated at another time than that (by now): what
+   * is to be written may be about a grant that has been replaced.
+   */
+  updateTopic(id: string, patch: TopicPatch, only?: Pick<UpstreamBot, 'validatedAt'>): Promise<unknown>;
   /** Deletes the row unless somebody wants it (again); whether it did. */
   forgetTopic(id: string): Promise<boolean>;
   interestsOf(

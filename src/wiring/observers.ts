@@ -192,14 +192,13 @@ const timestampInBody = /^.{0,400}?"event_timestamp":"([^"]{1,40})"/s;
 
 /** The sender, with the age of each event whose receiver took it: up to its answer. */
 export const measuredSender = (sender: Sender, clock: Clock, told: BusinessEvents): Sender => ({
-  async send(request, signal) {
-    const outcome = await sender.send(request, signal);
-    if (outcome.kind === 'success') {
-      const sentAt = Date.parse(timestampInBody.exec(request.body)?.[1] ?? '');
+  send: (request, signal) =>
+    sender.send(request, signal).then((outcome) => {
+      if (outcome.kind !== 'success') return outcome;
+      const sentAt = Date.parse(request.eventTimestamp ?? timestampInBody.exec(request.body)?.[1] ?? '');
       const path = request.attempt > 1 ? 'webhook_again' : 'webhook';
       if (!Number.isNaN(sentAt)) told.delivered(path, clock.now() - sentAt, 1);
-    }
-    return outcome;
-  },
+      return outcome;
+    }),
   close: () => sender.close(),
 });

@@ -21,7 +21,7 @@ export const upstreamStore = (store: Store): UpstreamStore => ({
   bot: (id) => store.bots.getAny(id),
   botIds: () => store.bots.ids(),
   topics: (botId) => store.topics.forBot(botId),
-  updateTopic: (id, patch) => store.topics.update(id, patch),
+  updateTopic: (id, patch, only) => store.topics.update(id, patch, only),
   forgetTopic: (id) => store.topics.removeIfUnwanted(id),
   interestsOf: (topicId) => store.topics.interestsOf(topicId),
   interestsOfBot: (botId) => store.interests.ofBot(botId),

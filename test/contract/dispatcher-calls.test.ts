@@ -180,6 +180,42 @@ describe('the history', () => {
     await history.stop();
     expect(clock.pending).toBe(0);
   });
+
+  it('says whether a write may have been there before: after a failure, until what failed is written', async () => {
+    const clock = new ShiftClock();
+    const calls: [number, string | undefined][] = [];
+    let failures = 1;
+    const rows = {
+      record: async (batch: readonly AttemptRecord[], call?: 'first' | 'again') => {
+        await turns(1);
+        calls.push([batch.length, call]);
+        if (failures-- > 0) throw new Error('the answer was lost');
+      },
+      pruneAttempts: () => Promise.resolve(0),
+    };
+    const history = new History({ rows, clock, keepAttemptsMs: 1, observer: {} });
+    const add = (count: number) => {
+      for (let seq = 1; seq <= count; seq++) history.add(recordOf(seq));
+    };
+    add(2);
+    await expect(history.flush()).rejects.toThrow('history');
+    add(1);
+    await history.flush();
+    add(4);
+    await history.flush();
+    failures = 1;
+    add(1);
+    await expect(history.flush()).rejects.toThrow('history');
+    await history.stop();
+    expect(calls).toEqual([
+      [2, 'first'],
+      [3, 'again'],
+      [4, 'first'],
+      [1, 'first'],
+      [1, 'again'],
+    ]);
+    expect(clock.pending).toBe(0);
+  });
 });
 
 const recordOf = (seq: number): AttemptRecord => ({

@@ -119,7 +119,6 @@ export class MemoryRows implements WebhookRows {
       if (!stored) return undefined;
       const mark = Math.max(stored.sentSeq, stored.ackedSeq, stored.open ? head : 0);
       if (mark > stored.ackedSeq) stored.attempt++;
-      else if (!stored.open) stored.attempt = 1;
       stored.open = true;
       stored.sentSeq = mark;
       for (const [key, row] of this.deliveries) {

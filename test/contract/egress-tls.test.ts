@@ -2,9 +2,12 @@
 // name's, and a failed handshake leaves nothing open.
 import { createServer as createHttps } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { createServer as createTcp } from 'node:net';
+import { connect as connectTcp, createServer as createTcp } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { expect, it } from 'vitest';
+import { createEgressGuard, guardedConnector } from '../../src/delivery/webhooks/egress/index.ts';
+import { parseCidrs } from '../../src/domain/cidr.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 import { selfSigned } from '../support/self-signed.ts';
 import { until } from '../support/until.ts';
 import type { Names } from './egress-rig.ts';
@@ -58,6 +61,26 @@ it('a handshake for an address names no server, and is held to the address', asy
   await using server = await startTls();
   await using client = startClient({ allow, connector: trusting });
   expect(await client.post(`https://127.0.0.1:${server.port}/`)).toBe(204);
+  expect(server.servernames).toEqual([false]);
+});
+
+it.each(['[::1]', '::1'])('and so is one for %s, however it is written', async (hostname) => {
+  await using server = await startTls();
+  const allowed = parseCidrs('::1/128');
+  const connect = guardedConnector({
+    guard: createEgressGuard({ allowedCidrs: allowed.ok ? allowed.cidrs : [] }),
+    clock: systemClock,
+    connectTimeoutMs: 5_000,
+    openSocket: (_address, port) => connectTcp(port, '127.0.0.1'),
+    ...trusting,
+  });
+  const socket = await new Promise<Socket>((resolve, reject) =>
+    connect({ hostname, protocol: 'https:', port: String(server.port) }, (...[error, made]) =>
+      error ? reject(error) : resolve(made),
+    ),
+  );
+  socket.resume().write('POST / HTTP/1.1\r\nhost: [::1]\r\nconnection: close\r\n\r\n');
+  await until(() => socket.destroyed, { what: 'the end of the connection' });
   expect(server.servernames).toEqual([false]);
 });
 

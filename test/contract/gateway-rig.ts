@@ -149,7 +149,8 @@ export class MemoryFeed implements EventFeed {
       break;
     }
     const bytes = Buffer.concat(records.map((record) => record.frame(encoding)));
-    const batch = { records, through: Math.max(after, through), bytes };
+    const seqs = records.map(({ seq }) => seq);
+    const batch = { records, through: Math.max(after, through), bytes, seqs };
     return this.slowReads ? new Promise<Batch>((resolve) => setImmediate(() => resolve(batch))) : batch;
   }
 

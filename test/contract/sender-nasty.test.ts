@@ -64,19 +64,20 @@ describe('the deadline', () => {
       [500, 'server_error'],
     ] as const) {
       let socket: Socket | undefined;
-      const { heads } = read;
+      const head = `HTTP/1.1 ${status} X\r\ncontent-length: 1000\r\n\r\n`;
+      const before = read.bytes;
       await using nasty = await NastyReceiver.start((asked) => {
         socket = asked;
-        asked.write(`HTTP/1.1 ${status} X\r\ncontent-length: 1000\r\n\r\n`);
+        asked.write(head);
       });
       let outcome: Outcome | undefined;
       const sending = rig.send(rig.start(), nasty.url()).then((result) => (outcome = result));
-      await until(() => read.heads === heads + 1);
-      const { bodyBytes } = read;
+      const headRead = before + head.length;
+      await until(() => read.bytes === headRead);
       for (let n = 1; n <= 15; n++) {
         expect(outcome).toBeUndefined();
         socket?.write('x');
-        await until(() => read.bodyBytes === bodyBytes + n);
+        await until(() => read.bytes === headRead + n);
         await rig.clock.advance(1_000);
       }
       expect(await sending).toMatchObject({ kind, status, response: 'x'.repeat(15) });

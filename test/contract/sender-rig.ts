@@ -12,6 +12,7 @@ import { parseCidrs } from '../../src/domain/cidr.ts';
 import { NastyReceiver, type Behaviour, type NastyOptions } from '../support/nasty-receiver.ts';
 import { Receiver, type Reply } from '../support/receiver.ts';
 import { ShiftClock } from '../support/shift-clock.ts';
+import { until } from '../support/until.ts';
 
 export const secret = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD';
 export const other = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
@@ -41,20 +42,24 @@ export function guard(
   return createEgressGuard({ allowedCidrs: allowed.cidrs, lookup });
 }
 
-/** What undici has told of its work: the only way to know that what was written has been read. */
-export const read = { heads: 0, bodyBytes: 0 };
-subscribe('undici:request:headers', () => (read.heads += 1));
-subscribe('undici:request:bodyChunkReceived', (message) => {
-  read.bodyBytes += (message as { chunk: Buffer }).chunk.length;
-});
-
-/** The sockets of every sender, from the side of undici. */
+/** The sockets of every sender, from when they are opened until they are closed; and how many there ever were. */
 const sockets = new Set<Socket>();
-subscribe('undici:client:connected', (message) => {
+let bytesOfClosed = 0;
+subscribe('net.client.socket', (message) => {
   const { socket } = message as { socket: Socket };
   sockets.add(socket);
-  socket.once('close', () => sockets.delete(socket));
+  socket.once('close', () => {
+    bytesOfClosed += socket.bytesRead;
+    sockets.delete(socket);
+  });
 });
+
+/** The only way to know that what was written has been read: what came out of a socket is taken at once. */
+export const read = {
+  get bytes(): number {
+    return [...sockets].reduce((sum, { bytesRead }) => sum + bytesRead, bytesOfClosed);
+  },
+};
 
 export interface SenderRig {
   readonly clock: ShiftClock;
@@ -77,7 +82,7 @@ export function senderRig(): SenderRig {
   let senders: Sender[] = [];
 
   beforeEach(() => {
-    // Files share this module, and the runtime's own fetch tells of its sockets on the same channel.
+    // Files share this module, and others open sockets too.
     sockets.clear();
     clock = new ShiftClock();
     caller = new AbortController();
@@ -86,7 +91,9 @@ export function senderRig(): SenderRig {
 
   afterEach(async () => {
     await Promise.all(senders.map((sender) => sender.close()));
-    expect(rig.openSockets).toBe(0);
+    // One that could not be connected is destroyed, and tells that it is closed a moment later.
+    await until(() => [...sockets].every(({ destroyed }) => destroyed), { what: 'every socket to be over' });
+    await until(() => rig.openSockets === 0, { what: 'every socket to be closed' });
     expect(clock.pending).toBe(0);
     expect(getEventListeners(caller.signal, 'abort')).toEqual([]);
   });

@@ -312,6 +312,21 @@ describe('connections', () => {
     expect(nasty.connections).toBe(10);
   });
 
+  it('are not used again once they are too old, also when the process stood still meanwhile', async () => {
+    await using receiver = await Receiver.start();
+    const sender = rig.start();
+    for (const [passedMs, connections] of [
+      [0, 1],
+      [2_000, 1],
+      [4_000, 2],
+    ] as const) {
+      // Whatever became due meanwhile is called once, after such a halt.
+      rig.clock.jump(passedMs);
+      expect((await rig.send(sender, receiver.url())).kind).toBe('success');
+      expect(receiver.connections).toBe(connections);
+    }
+  });
+
   it('that are reset as a request goes out on them cost that attempt, and nothing is sent again', async () => {
     await using nasty = await NastyReceiver.start((socket, _request, n) => {
       if (n % 2 === 1) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
@@ -349,12 +364,11 @@ describe('being cut off', () => {
   });
 
   it('does not undo a status that is there', async () => {
-    await using nasty = await NastyReceiver.start((socket) =>
-      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nab'),
-    );
-    const { bodyBytes } = read;
+    const answer = 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nab';
+    await using nasty = await NastyReceiver.start((socket) => socket.write(answer));
+    const before = read.bytes;
     const sending = rig.send(rig.start(), nasty.url());
-    await until(() => read.bodyBytes === bodyBytes + 2);
+    await until(() => read.bytes === before + answer.length);
     rig.caller.abort();
     expect(await sending).toMatchObject({ kind: 'success', response: 'ab' });
   });

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { topicId } from '../../src/domain/topic.ts';
 import type { UpstreamTopic } from '../../src/upstream/store-port.ts';
+import { HelixClient } from '../../src/upstream/twitch/helix-call.ts';
 import { createHelix, type Helix } from '../../src/upstream/twitch/helix.ts';
 import { Slot } from '../../src/upstream/twitch/slot.ts';
 import { Subscriber } from '../../src/upstream/twitch/subscriber.ts';
@@ -21,17 +22,18 @@ let slots: Slot[];
 let helix: Helix;
 let accessToken: string;
 let subscriber: Subscriber;
-let portBefore: string | undefined;
 
 beforeEach(async () => {
   sim = await startSimulator({ seed: 9, conflictScope: 'user' });
-  portBefore = process.env.TWURPLE_MOCK_API_PORT;
-  process.env.TWURPLE_MOCK_API_PORT = String(sim.port);
   sim.addUser({ id: userId, login: 'relaybot' });
   ({ accessToken } = sim.grant({ userId, scopes: [] }));
   clock = new ShiftClock();
   slots = [];
-  helix = createHelix({ clientId: sim.clientId, clock, deadlineMs: 10_000 });
+  helix = createHelix({
+    client: new HelixClient({ clientId: sim.clientId, mockApiPort: sim.port }),
+    clock,
+    deadlineMs: 10_000,
+  });
   const token = () => Promise.resolve({ kind: 'token', accessToken } as const);
   const keeper: TokenKeeper = {
     usable: token,
@@ -46,8 +48,6 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await Promise.all(slots.map((slot) => slot.stop()));
-  if (portBefore === undefined) delete process.env.TWURPLE_MOCK_API_PORT;
-  else process.env.TWURPLE_MOCK_API_PORT = portBefore;
   expect(clock.pending).toBe(0);
   await sim.close();
 });
@@ -82,7 +82,7 @@ const topic: UpstreamTopic = {
   interestCount: 1,
 };
 const ours = () => new Set(slots.flatMap((slot) => [...slot.ids]));
-const create = (slot: Slot) => subscriber.create(topic, slot, ours, never);
+const create = (slot: Slot) => subscriber.create(topic, slot, { ours, signal: never, enough: never });
 const plant = (sessionId: string) => sim.plant({ userId, sessionId, type, condition });
 
 // One program asked for version 1 and the broadcaster alone, whatever the type: Twitch refuses most, or means another one.
@@ -94,7 +94,11 @@ it('asks for the type, version and condition of the topic, and nothing else', as
     version: '2',
     condition: { broadcaster_user_id: '77', moderator_user_id: userId },
   };
-  const outcome = await subscriber.create({ ...topic, ...wish }, slot, ours, never);
+  const outcome = await subscriber.create({ ...topic, ...wish }, slot, {
+    ours,
+    signal: never,
+    enough: never,
+  });
   expect(outcome).toMatchObject({ kind: 'confirmed' });
   expect(sim.subscriptions()).toEqual([expect.objectContaining(wish)]);
 });

@@ -96,6 +96,33 @@ describe('bots', () => {
     ]);
   });
 
+  test('what is written about a grant is not written once another one was taken in, or is being taken in', async () => {
+    const { bot, service } = await botAndService();
+    const { interest } = await store.interests.create(wish(service.id, spec(bot.id)));
+    const { id } = interest.topic;
+    const end = (only: { validatedAt: number | null }) => store.topics.update(id, { state: 'revoked' }, only);
+    const seen = await store.bots.get(bot.id);
+    if (!seen) throw new Error('the bot is gone');
+    expect(await end(seen)).toBe(true);
+    expect(await end({ validatedAt: null })).toBe(false);
+    const again = await store.bots.upsert(grant('1', { accessToken: 'new', refreshToken: null }));
+    expect(again.bot.validatedAt).not.toBe(seen.validatedAt);
+    expect(await end(seen)).toBe(false);
+    expect((await store.topics.all())[0]).toMatchObject({ state: 'pending' });
+    // The grant's transaction has the bot's row and has not come to the topics yet.
+    const taking = await database.pool.connect();
+    try {
+      await taking.query('BEGIN');
+      await taking.query('UPDATE bot_account SET validated_at = now() WHERE id = $1', [bot.id]);
+      const ending = end(again.bot);
+      const waiting = await Promise.race([ending, taking.query('SELECT pg_sleep(0.2)').then(() => 'waits')]);
+      await taking.query('COMMIT');
+      expect([waiting, await ending]).toEqual(['waits', false]);
+    } finally {
+      taking.release();
+    }
+  });
+
   test('what a refresh brings does not overwrite a grant that came in meanwhile, nor end it', async () => {
     const { bot } = await store.bots.upsert(grant('1', { accessToken: 'first' }));
     await store.bots.upsert(grant('1', { accessToken: 'second' }));
@@ -359,6 +386,42 @@ describe('interests and topics', () => {
     });
     expect(await store.topics.update(id, { gapFrom: null, gapCause: null })).toBe(true);
     expect(await store.topics.update(randomUUID(), { state: 'active' })).toBe(false);
+  });
+
+  test('confirmations that come at once are all written, whatever one of them is', async () => {
+    const { bot, service } = await botAndService();
+    const ids: string[] = [];
+    for (let n = 0; n < 30; n++) {
+      const { interest } = await store.interests.create(wish(service.id, spec(bot.id, String(n))));
+      ids.push(interest.topic.id);
+    }
+    await store.topics.update(ids[0] ?? '', { cost: 7 });
+    const confirm = (id: string, subscriptionId: string, cost?: number) =>
+      store.topics.update(id, {
+        state: 'active',
+        code: null,
+        reason: null,
+        retryAt: null,
+        subscriptionId,
+        ...(cost === undefined ? {} : { cost }),
+      });
+    changes.length = 0;
+    const outcomes = await Promise.allSettled([
+      ...ids.map((id, n) => (n === 0 ? confirm(id, 'sub0') : confirm(id, `sub${n}`, n))),
+      confirm(randomUUID(), 'nobody'),
+      // PostgreSQL takes no such text.
+      confirm(ids[5] ?? '', 'a\u0000b', 1),
+    ]);
+    expect(outcomes.slice(0, 30).every((each) => each.status === 'fulfilled' && each.value)).toBe(true);
+    expect(outcomes[30]).toMatchObject({ status: 'fulfilled', value: false });
+    expect(outcomes[31]).toMatchObject({ status: 'rejected' });
+    const found = await store.topics.forBot(bot.id);
+    const byId = new Map(found.map((topic) => [topic.id, topic]));
+    expect(ids.map((id) => byId.get(id)?.state)).toEqual(ids.map(() => 'active'));
+    expect(ids.map((id) => byId.get(id)?.subscriptionId)).toEqual(ids.map((_, n) => `sub${n}`));
+    // The first one's cost was not named.
+    expect(ids.map((id) => byId.get(id)?.cost)).toEqual(ids.map((_, n) => (n === 0 ? 7 : n)));
+    expect(changes.filter(({ kind }) => kind === 'topic')).toHaveLength(30);
   });
 });
 

@@ -46,6 +46,24 @@ test('what was written is there after closing and opening again', async () => {
   expect((await second.pool.query('SELECT epoch FROM log_head')).rows).toEqual([{ epoch: 'abc' }]);
 });
 
+test('an instant is the same through pool and Prisma, whatever zone the server is in', async () => {
+  await using place = await testDatabase();
+  const first = await place.open();
+  if (first.kind === 'postgres') {
+    const { rows } = await first.pool.query<{ name: string }>('SELECT current_database() AS name');
+    await first.pool.query(`ALTER DATABASE "${rows[0]?.name ?? ''}" SET timezone = 'Asia/Kolkata'`);
+  }
+  await first.close();
+  const { prisma, pool } = await place.open();
+  const at = new Date('2026-07-01T12:00:00.500Z');
+  const data = { name: 'a', clientId: 'a', secretHash: 'x', previousValidUntil: at };
+  await prisma.serviceAccount.create({ data });
+  expect((await pool.query('SELECT previous_valid_until AS at FROM service_account')).rows).toEqual([{ at }]);
+  const later = new Date('2026-12-01T00:30:00.000Z');
+  await pool.query('UPDATE service_account SET previous_valid_until = $1', [later]);
+  expect((await prisma.serviceAccount.findFirstOrThrow()).previousValidUntil).toEqual(later);
+});
+
 test('a new migration is pending, then applied once, whoever comes at the same time', async () => {
   await using place = await testDatabase();
   await using migrations = await copiedMigrations();

@@ -167,7 +167,7 @@ describe('the retry set', () => {
     expect(named(await claimAll())).toEqual([[5, '', 2]]);
     expect(await rows().nextDue(id, '')).toBeNull();
     // The claim raised the endpoint's own number too.
-    expect(await rows().open(id, 9)).toMatchObject({ ackedSeq: 0, attempt: 1 });
+    expect(await rows().open(id, 9)).toMatchObject({ ackedSeq: 0, attempt: 2 });
     expect(named(await claimAll())).toEqual([[5, '', 3]]);
     expect(await rows().open(id, 9)).toMatchObject({ mark: 9, attempt: 4 });
   });

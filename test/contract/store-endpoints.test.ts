@@ -298,7 +298,7 @@ describe('positions', () => {
     expect((await rows().open(id, 90))?.wholeAt).toBe(7_000);
   });
 
-  test('after a clean end with events outstanding those carry the next number', async () => {
+  test('after a clean end with events outstanding those carry the next number, which never sinks', async () => {
     const { id } = await endpointOf(rig, { createdSeq: 40 });
     await rows().open(id, 90);
     await save(id, 50, 70, false);
@@ -306,7 +306,7 @@ describe('positions', () => {
     await save(id, 60, 60, false);
     expect(await rows().open(id, 90)).toMatchObject({ ackedSeq: 60, mark: 70, attempt: 3 });
     await save(id, 70, 70, false);
-    expect(await rows().open(id, 90)).toMatchObject({ ackedSeq: 70, mark: 70, attempt: 1 });
+    expect(await rows().open(id, 90)).toMatchObject({ ackedSeq: 70, mark: 70, attempt: 3 });
   });
 
   test('after an unclean end everything up to the head may have been sent, and the number never starts over', async () => {

@@ -39,29 +39,31 @@ export class Rows {
 
   /** Two topics with an interest of a service each. */
   wish(): void {
-    for (const [index, type] of types.entries()) {
-      const version = versions[type];
-      const condition = { broadcaster_user_id: userId };
-      const id = topicId({ provider: 'twitch', botAccountId: botId, type, version, condition });
-      this.topics.set(id, {
-        id,
-        type,
-        version,
-        condition,
-        state: 'pending',
-        retryAt: null,
-        subscriptionId: null,
-        gapFrom: null,
-        gapCause: null,
-        createdAt: 0,
-      });
-      this.interests.push({
-        id: `interest-${index}-${this.log.length}`,
-        serviceAccountId: `service-${index}`,
-        botAccountId: botId,
-        topicId: id,
-      });
-    }
+    for (const type of types) this.want(type, versions[type], { broadcaster_user_id: userId });
+  }
+
+  /** A topic with an interest of a service of its own; topics come in the order in which they were wanted. */
+  want(type: string, version: string, condition: Readonly<Record<string, string>>): void {
+    const id = topicId({ provider: 'twitch', botAccountId: botId, type, version, condition });
+    const index = this.topics.size % types.length;
+    this.topics.set(id, {
+      id,
+      type,
+      version,
+      condition,
+      state: 'pending',
+      retryAt: null,
+      subscriptionId: null,
+      gapFrom: null,
+      gapCause: null,
+      createdAt: 0,
+    });
+    this.interests.push({
+      id: `interest-${index}-${this.log.length}-${this.interests.length}`,
+      serviceAccountId: `service-${index}`,
+      botAccountId: botId,
+      topicId: id,
+    });
   }
 
   remove(): void {

@@ -11,6 +11,9 @@ const sampleEvery = 16;
 
 export const numberMember = 'faults_n';
 
+/** What those who receive ask about what was sent. */
+export type Known = Pick<Happenings, 'topicOf' | 'isFaithful'>;
+
 export class Happenings {
   /** Since the last `take`. */
   #recent: Happening[] = [];

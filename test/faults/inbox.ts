@@ -1,10 +1,11 @@
-// What one reader of the relay was given, as the oracle wants to see it. Reads as little of each text as it can: thousands
-// come every second.
+// What one reader of the relay was given, as the oracle wants to see it, by pages: what has come until the page is turned is
+// judged while the next one fills. Reads as little of each text as it can: thousands come every second.
 import { decodeCursor } from '../../src/domain/cursor.ts';
 import type { RelayEvent } from '../../src/protocol/event.ts';
 import type { StageConsumer, Topic } from './contract.ts';
-import { numberMember, type Happenings } from './happenings.ts';
+import { numberMember, type Known } from './happenings.ts';
 import type { ConsumerEvidence, DeclaredGap, Earlier, Given, Span } from './oracle.ts';
+import { inSteps, type Steps } from './slices.ts';
 
 const numberKey = Buffer.from(`"${numberMember}":`);
 /** Of happenings long past only the last attempt matters, and only while they could still come again. */
@@ -25,65 +26,86 @@ export interface Delivery {
 
 export class Inbox {
   readonly consumer: StageConsumer;
-  readonly given: Given[] = [];
   readonly gaps: DeclaredGap[] = [];
-  readonly taken = new Set<number>();
-  /** Interests for a time. */
-  readonly during = new Map<number, Span[]>();
+  #given: Given[] = [];
+  #taken = new Set<number>();
+  #during = new Map<number, Span[]>();
   readonly #earlier = new Map<number, Earlier>();
-  readonly #happenings: Happenings;
+  readonly #happenings: Known;
   readonly #topics: ReadonlyMap<string, Topic>;
 
-  constructor(consumer: StageConsumer, happenings: Happenings, topics: readonly Topic[]) {
+  constructor(consumer: StageConsumer, happenings: Known, topics: readonly Topic[]) {
     this.consumer = consumer;
     this.#happenings = happenings;
     this.#topics = new Map(topics.map((topic) => [topic.topicId, topic]));
   }
 
+  /** Interests for a time, on this page. */
+  get during(): Map<number, Span[]> {
+    return this.#during;
+  }
+
+  /** On this page. */
+  has(n: number): boolean {
+    return this.#taken.has(n);
+  }
+
   /** Keeps it; answers its number, or undefined for an event of the relay's own. */
-  take({ text, cursor, resumed, isForged = false, ...delivery }: Delivery): number | undefined {
+  take({
+    text,
+    cursor,
+    resumed,
+    attempt,
+    accepted,
+    connection,
+    isForged = false,
+  }: Delivery): number | undefined {
     const n = numberIn(text);
     if (n === undefined) {
-      this.#takeOther(text, delivery.accepted);
+      this.#takeOther(text, accepted);
       return undefined;
     }
     const isFaithful = isForged ? false : this.#happenings.isFaithful(n, () => eventIn(text));
-    this.given.push({
-      ...delivery,
+    // Each member by name: a spread makes an object that is slow to make and to read, and there are half a million of them.
+    this.#given.push({
       n,
       topic: this.#happenings.topicOf(n) ?? -1,
       seq: seqOf(cursor) ?? -1,
+      attempt,
+      accepted,
+      connection,
       resumedAt: seqOf(resumed) ?? null,
       isFaithful,
     });
-    if (delivery.accepted) this.taken.add(n);
+    if (accepted) this.#taken.add(n);
     return n;
   }
 
-  evidence(): ConsumerEvidence {
-    const during = this.during.size > 0 ? new Map(this.during) : undefined;
-    return {
+  /** Hands over what has come until now. Nothing of it changes any more until it is remembered. */
+  turnPage(): ConsumerEvidence {
+    const page = {
       consumer: this.consumer,
-      given: [...this.given],
+      given: this.#given,
       gaps: [...this.gaps],
-      earlier: new Map(this.#earlier),
-      during,
+      earlier: this.#earlier,
+      during: this.#during,
     };
+    this.#given = [];
+    this.#taken = new Set();
+    this.#during = new Map();
+    return page;
   }
 
-  /** What is there has been judged. */
-  turnPage(): void {
-    for (const { n, attempt, connection } of this.given) {
+  /** A page that has been judged, before the next one is. */
+  *remember({ given }: ConsumerEvidence): Steps<void> {
+    yield* inSteps(given, ({ n, attempt, connection }) => {
       this.#earlier.delete(n);
       this.#earlier.set(n, { attempt, connection });
-    }
+    });
     for (const n of this.#earlier.keys()) {
       if (this.#earlier.size <= rememberedHappenings) break;
       this.#earlier.delete(n);
     }
-    this.given.length = 0;
-    this.taken.clear();
-    this.during.clear();
   }
 
   #takeOther(text: Buffer, accepted: boolean): void {

@@ -1,6 +1,8 @@
 // The judgement over one fault: what happened at Twitch, what the log holds, what each consumer was given. Pure: it is told
-// everything and touches nothing. Its unit test shows for each count that it can be wrong and that it can be right.
+// everything and touches nothing. Its unit test shows for each count that it can be wrong and that it can be right. Goes in
+// steps: those who are judged live in the same process and must not stand still meanwhile.
 import type { Happening, StageConsumer, Verdict } from './contract.ts';
+import { inSteps, type Steps } from './slices.ts';
 
 /** A happening as the log has it. */
 export interface Logged {
@@ -47,6 +49,11 @@ export interface Earlier {
   readonly connection: number;
 }
 
+/** By the happening's number. Only to look things up: a long run remembers more than could be copied or walked through. */
+export interface Remembered {
+  get(n: number): Earlier | undefined;
+}
+
 export interface ConsumerEvidence {
   readonly consumer: StageConsumer;
   /** In the order in which they came. */
@@ -54,7 +61,7 @@ export interface ConsumerEvidence {
   /** Since the consumer began, its own among them. */
   readonly gaps: readonly DeclaredGap[];
   /** What it had been given before the stretch that is judged. */
-  readonly earlier: ReadonlyMap<number, Earlier>;
+  readonly earlier: Remembered;
   /** For topics that it was interested in for a time: owed only what happened inside. */
   readonly during?: ReadonlyMap<number, readonly Span[]> | undefined;
 }
@@ -84,11 +91,15 @@ export interface Evidence {
 export const slackMs = 2_000;
 const findingsKept = 12;
 
-export function judge(evidence: Evidence): Verdict {
+export function* judge(evidence: Evidence): Steps<Verdict> {
   const tally = new Tally();
-  const logged = judgeLog(evidence, tally);
+  const logged = yield* judgeLog(evidence, tally);
   judgeGaps(evidence, tally);
-  for (const each of evidence.consumers) judgeConsumer(each, { evidence, logged, tally });
+  const owable = yield* loggedByTopic(evidence.happenings, (n) => logged.has(n));
+  for (const each of evidence.consumers) {
+    yield* judgeConsumer(each, { evidence, logged, owable, tally });
+    yield;
+  }
   return {
     sent: evidence.happenings.length,
     logged: logged.size,
@@ -102,6 +113,21 @@ export function judge(evidence: Evidence): Verdict {
     tooWide: tally.of('too wide'),
     findings: tally.findings,
   };
+}
+
+/** What can be owed to anybody, found once for all of them: a reader wants few of the topics. */
+export function* loggedByTopic(
+  happenings: readonly Happening[],
+  isLogged: (n: number) => boolean,
+): Steps<ReadonlyMap<number, readonly Happening[]>> {
+  const byTopic = new Map<number, Happening[]>();
+  yield* inSteps(happenings, (happening) => {
+    if (!isLogged(happening.n)) return;
+    const those = byTopic.get(happening.topic);
+    if (those) those.push(happening);
+    else byTopic.set(happening.topic, [happening]);
+  });
+  return byTopic;
 }
 
 type Fault = 'lost' | 'undeclared' | 'unmarked duplicate' | 'disordered' | 'too wide';
@@ -126,20 +152,20 @@ class Tally {
 const isIn = (at: number, { from, to }: Span) => from <= at && at <= to;
 
 /** Every happening once in the log, or inside a gap of its topic. */
-function judgeLog({ happenings, log, gaps }: Evidence, tally: Tally): Map<number, Logged> {
+function* judgeLog({ happenings, log, gaps }: Evidence, tally: Tally): Steps<Map<number, Logged>> {
   const logged = new Map<number, Logged>();
-  for (const entry of log) {
+  yield* inSteps(log, (entry) => {
     if (logged.has(entry.n))
       tally.count('unmarked duplicate', `${entry.n} is in the log twice (${entry.id})`);
     else logged.set(entry.n, entry);
-  }
+  });
   const upstream = gaps.filter((gap) => !gap.isOwn);
-  for (const { n, topic, at, messageIds } of happenings) {
-    if (logged.has(n)) continue;
-    if (upstream.some((gap) => gap.topics.includes(topic) && isIn(at, gap))) continue;
+  yield* inSteps(happenings, ({ n, topic, at, messageIds }) => {
+    if (logged.has(n)) return;
+    if (upstream.some((gap) => gap.topics.includes(topic) && isIn(at, gap))) return;
     const sent = messageIds.length === 0 ? 'nobody was subscribed' : `sent as ${messageIds.join(', ')}`;
     tally.count('undeclared', `${n} of topic ${topic} at ${time(at)}: ${sent}; not logged`);
-  }
+  });
   return logged;
 }
 
@@ -160,34 +186,43 @@ function judgeGaps({ fault, keepaliveMs, gaps }: Evidence, tally: Tally): void {
 interface Judging {
   readonly evidence: Evidence;
   readonly logged: ReadonlyMap<number, Logged>;
+  /** Those of the happenings that are logged. */
+  readonly owable: ReadonlyMap<number, readonly Happening[]>;
   readonly tally: Tally;
 }
 
-function judgeConsumer(each: ConsumerEvidence, judging: Judging): void {
-  const taken = judgeGiven(each, judging.tally);
-  judgeOwed(each, taken, judging);
+function* judgeConsumer(each: ConsumerEvidence, judging: Judging): Steps<void> {
+  const taken = yield* judgeGiven(each, judging.tally);
+  yield* judgeOwed(each, taken, judging);
+  judgeTold(each, judging);
 }
 
 /** Order and repetitions. Answers what was taken. */
-function judgeGiven({ consumer, given, earlier }: ConsumerEvidence, tally: Tally): Set<number> {
+function* judgeGiven({ consumer, given, earlier }: ConsumerEvidence, tally: Tally): Steps<Set<number>> {
   const taken = new Set<number>();
-  const before = new Map(earlier);
-  const last = new Map<number, number>();
-  for (const one of given) {
-    const known = before.get(one.n);
+  const latest = new Map<number, Earlier>();
+  const last = new Map<number, Given>();
+  yield* inSteps(given, (one) => {
+    const before = earlier.get(one.n);
+    const known = latest.get(one.n) ?? before;
     if (known) judgeAgain(consumer, one, known, tally);
-    before.set(one.n, { attempt: one.attempt, connection: one.connection });
+    latest.set(one.n, one);
     if (one.isFaithful === false) tally.count('lost', `${consumer.name} got ${one.n} with another text`);
-    if (!one.accepted || taken.has(one.n)) continue;
+    if (!one.accepted || taken.has(one.n)) return;
     taken.add(one.n);
     // Given before this stretch as well: its order was judged there.
-    if (earlier.has(one.n)) continue;
-    if (one.seq < (last.get(one.topic) ?? 0))
-      tally.count('disordered', `${consumer.name} got ${one.n} of topic ${one.topic} behind a later one`);
-    last.set(one.topic, Math.max(one.seq, last.get(one.topic) ?? 0));
-  }
+    if (before) return;
+    const later = last.get(one.topic);
+    if (later && one.seq < later.seq) {
+      const what = `${consumer.name} got ${giving(one)} of topic ${one.topic} behind ${giving(later)}`;
+      tally.count('disordered', what);
+    } else last.set(one.topic, one);
+  });
   return taken;
 }
+
+const giving = ({ n, seq, attempt, connection, resumedAt }: Given): string =>
+  `${n} (seq ${seq}, attempt ${attempt ?? 'unknown'}, connection ${connection}, resumed at ${resumedAt ?? 'its place'})`;
 
 function judgeAgain(consumer: StageConsumer, one: Given, known: Earlier, tally: Tally): void {
   const isMarked =
@@ -202,28 +237,34 @@ function judgeAgain(consumer: StageConsumer, one: Given, known: Earlier, tally: 
     );
 }
 
-/** Everything in the log that it was owed, gaps included, unless a gap of its own says otherwise. */
-function judgeOwed(
+/** Everything in the log that it was owed, unless a gap of its own says otherwise. */
+function* judgeOwed(
   { consumer, gaps, during }: ConsumerEvidence,
   taken: ReadonlySet<number>,
-  { evidence, logged, tally }: Judging,
-): void {
+  { logged, owable, tally }: Judging,
+): Steps<void> {
   const own = gaps.filter(({ isOwn }) => isOwn);
-  const isOwed = ({ topic, at }: Happening) =>
-    during?.get(topic)?.some((span) => isIn(at, span)) ?? consumer.topics.has(topic);
-  for (const happening of evidence.happenings) {
-    const { n, at, topic } = happening;
-    const entry = logged.get(n);
-    if (!entry || !isOwed(happening) || taken.has(n)) continue;
-    const isExcused = own.some(
+  const isExcused = ({ n, topic, at }: Happening) =>
+    own.some(
       (gap) =>
-        gap.eventIds.includes(entry.id) ||
+        gap.eventIds.some((id) => id === logged.get(n)?.id) ||
         (gap.eventIds.length === 0 &&
           (gap.topics.length === 0 || gap.topics.includes(topic)) &&
           isIn(at, gap)),
     );
-    if (!isExcused) tally.count('lost', `${consumer.name} did not get ${n} of topic ${topic} (${time(at)})`);
+  for (const topic of new Set([...consumer.topics, ...(during?.keys() ?? [])])) {
+    const spans = during?.get(topic);
+    yield* inSteps(owable.get(topic) ?? [], (happening) => {
+      const { n, at } = happening;
+      const isOwed = spans?.some((span) => isIn(at, span)) ?? true;
+      if (isOwed && !taken.has(n) && !isExcused(happening))
+        tally.count('lost', `${consumer.name} did not get ${n} of topic ${topic} (${time(at)})`);
+    });
   }
+}
+
+/** Every gap of its topics. */
+function judgeTold({ consumer, gaps }: ConsumerEvidence, { evidence, tally }: Judging): void {
   const told = new Set(gaps.map(({ id }) => id));
   for (const gap of evidence.gaps) {
     if (gap.isOwn || told.has(gap.id)) continue;

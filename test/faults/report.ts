@@ -82,6 +82,44 @@ export function table(rows: readonly Row[]): string {
     .join('\n');
 }
 
+/** All runs of a kind as one line of a Markdown table, for a document. */
+export function summaryTable(rows: readonly Row[]): string {
+  const kinds = [...new Set(rows.map(({ fault }) => fault))];
+  const sum = (some: readonly Row[], of: (row: Row) => number) => some.reduce((all, row) => all + of(row), 0);
+  const lines = kinds.map((fault) => {
+    const some = rows.filter((row) => row.fault === fault);
+    const seconds = some.flatMap(({ recoveredMs }) => recoveredMs ?? []).toSorted((a, b) => a - b);
+    const recovered = [seconds[Math.floor(seconds.length / 2)], seconds.at(-1)];
+    return [
+      fault,
+      some.length,
+      sum(some, ({ sent }) => sent),
+      sum(some, ({ lost }) => lost),
+      sum(some, ({ gaps }) => gaps),
+      (sum(some, ({ gapMs }) => gapMs) / 1_000).toFixed(1),
+      sum(some, ({ undeclared }) => undeclared),
+      sum(some, ({ markedDuplicates }) => markedDuplicates),
+      sum(some, ({ unmarkedDuplicates }) => unmarkedDuplicates),
+      ...recovered.map((ms) => (ms === undefined ? 'never' : (ms / 1_000).toFixed(1))),
+    ];
+  });
+  const head = [
+    'fault',
+    'runs',
+    'sent',
+    'lost',
+    'gaps',
+    'their seconds',
+    'undeclared',
+    'repeated',
+    'unmarked',
+    'healthy after s',
+    'at worst',
+  ];
+  const rule = head.map((_, at) => (at === 0 ? '---' : '--:'));
+  return [head, rule, ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
 /** One row while the programme runs, with what was found. */
 export function progress(row: Row): string {
   const isWrong =

@@ -1,6 +1,7 @@
 // What a relay.v1 client may say, as the parser at the gateway's edge reads it.
 import fc from 'fast-check';
-import { parseClientMessage } from '../../src/delivery/gateway/client-message.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { ClientMessages, parseClientMessage } from '../../src/delivery/gateway/client-message.ts';
 import { decodeCursor, encodeCursor } from '../../src/domain/cursor.ts';
 import { bodyAround, type Json } from './grammar.ts';
 import { cursorText } from './cursors.ts';
@@ -38,6 +39,7 @@ export const clientMessages = defineTarget({
   kind: 'pure',
   deadlineMs: 5_000,
   async open() {
+    const messages = new ClientMessages();
     const own = fc.maxSafeNat().map((seq) => encodeCursor(epoch, Math.min(seq, 999_999_999_999_999)));
     const cursors = fc.oneof({ weight: 5, arbitrary: own }, { weight: 1, arbitrary: cursorText });
     return {
@@ -50,6 +52,9 @@ export const clientMessages = defineTarget({
       }),
       run({ data, isBinary }) {
         const read = parseClientMessage(data, isBinary, epoch);
+        for (let again = 0; again < 2; again++)
+          if (!isDeepStrictEqual(messages.read(data, isBinary, epoch), read))
+            throw new Error('read as another than before');
         const right = isBinary ? 'malformed' : expected(data);
         if (read.kind !== right) throw new Error(`read as ${read.kind}, which is ${right}`);
         if (read.kind === 'ack' && !(Number.isSafeInteger(read.seq) && read.seq >= 0))

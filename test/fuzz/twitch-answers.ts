@@ -114,7 +114,7 @@ const given: fc.Arbitrary<Given> = fc
 
 const bodiless: ReadonlySet<number> = new Set([204, 205, 304]);
 
-/** Every call goes to the one answer; the calls are the platform's own `fetch`. */
+/** Every call goes to the one answer; those of the tokens' library are the platform's own `fetch`. */
 async function answering<T>({ status, headers, body }: Given, call: () => Promise<T>): Promise<T> {
   const real = globalThis.fetch;
   globalThis.fetch = async () =>
@@ -161,9 +161,25 @@ function checkHelix(answer: HelixAnswer): boolean {
   return status >= 200 && status < 300;
 }
 
-const helix = createHelix({ clientId: 'c', clock: systemClock, deadlineMs: 10_000 });
+/** Helix, with that as the answer to every call. */
+const helixThatSays = ({ status, headers, body }: Given) =>
+  createHelix({
+    client: {
+      call: () => ({
+        answer: Promise.resolve({
+          status,
+          headers,
+          text: bodiless.has(status) ? '' : Buffer.from(body).toString('utf8'),
+        }),
+        abort: () => undefined,
+      }),
+    },
+    clock: systemClock,
+    deadlineMs: 10_000,
+  });
 
 async function judge(input: Given): Promise<boolean> {
+  const helix = helixThatSays(input);
   const oauth = createOAuth({ clientId: 'c', clientSecret, clock: systemClock, deadlineMs: 10_000 });
   const told = async (outcome: Promise<{ readonly kind: string }>, well: string) => {
     const got = await outcome;

@@ -80,6 +80,17 @@ describe('a grant that ends', () => {
     expect((await admin('POST', '/v1/admin/bots/import', body)).status).toBe(200);
     await world.subscribed(bot, 2);
   });
+
+  it('a refusal that was on its way when a new grant came is no verdict on that one', async () => {
+    const bot = await world.addBot();
+    const refusal = world.sim.arm({ name: 'helix', on: 'create', status: 403, delayMs: 1_000, times: 1 });
+    await world.addInterest(service, bot, 'channel.follow', bot.user.id, { wait: 0 });
+    await until(() => refusal.fired() === 1, { what: 'the refusal to be on its way' });
+    const { accessToken, refreshToken } = world.sim.grant({ userId: bot.user.id, scopes: allScopes });
+    const body = { access_token: accessToken, refresh_token: refreshToken };
+    expect((await admin('POST', '/v1/admin/bots/import', body)).status).toBe(200);
+    await world.subscribed(bot, 1);
+  });
 });
 
 describe('a device', () => {

@@ -76,7 +76,14 @@ describe('a session that ends', () => {
     const interest = await world.addInterest(service, bot, 'channel.follow', bot.user.id, { wait: 0 });
     expect(interest.state).toBe('pending');
     await until(() => withheld.fired() === 1, { what: 'the fault' });
-    await world.clock.advance(15_001);
+    // In steps: the simulator has the socket a moment before the relay has, whose time for the welcome begins then.
+    await until(
+      async () => {
+        if (world.sim.connections[0]?.closedAt) return true;
+        return world.clock.advance(1_000);
+      },
+      { what: 'the relay to give up' },
+    );
     await world.subscribed(bot, 1);
     await world.ready();
     expect(world.sim.connections).toHaveLength(2);

@@ -45,6 +45,8 @@ export const faultSpecSchema = z.discriminatedUnion('name', [
     resetInSeconds: z.number().min(0).optional(),
     /** For 409: the id named in the body; default is the existing twin's, if there is one. */
     existingId: z.string().optional(),
+    /** How long the answer takes. */
+    delayMs: z.number().min(0).optional(),
     match: z.strictObject({ type: z.string().optional(), userId: z.string().optional() }).optional(),
     times,
   }),

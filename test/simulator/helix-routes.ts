@@ -9,7 +9,6 @@ import type { FaultOf } from './faults.ts';
 import type { Route, SimAnswer, SimRequest } from './http-door.ts';
 import { RateBuckets, rateHeaders } from './rate-bucket.ts';
 import type { SessionHub } from './session-hub.ts';
-import { sameThing } from './subscription-store.ts';
 import { createBodySchema, totalCost } from './subscription-rules.ts';
 import type { SubscriptionRules } from './subscription-rules.ts';
 import type { Subscription } from './types.ts';
@@ -110,7 +109,10 @@ async function withFaults(
     'helix',
     (spec) => spec.on === operation && fits(core, spec, request, token),
   );
-  if (fault) return faultAnswer(core, fault, request, token);
+  if (fault) {
+    if (fault.delayMs) await pause(fault.delayMs, undefined, { ref: false });
+    return faultAnswer(core, fault, request, token);
+  }
   if (core.faults.take('helix_half_answer', (spec) => spec.on === operation)) {
     return { ...(await work()), half: true };
   }
@@ -157,7 +159,7 @@ function faultAnswer(
 function twinId(core: Core, request: SimRequest, token: AccessToken | undefined): string | undefined {
   const wanted = createBodySchema.safeParse(request.body);
   if (!wanted.success || token === undefined || token.userId === null) return undefined;
-  return core.store.enabledOfUser(token.userId).find((item) => sameThing(item, wanted.data))?.id;
+  return core.store.enabledLike(wanted.data).find(({ userId }) => userId === token.userId)?.id;
 }
 
 async function create(
@@ -198,7 +200,7 @@ function list(core: Core, request: SimRequest, token: AccessToken): SimAnswer {
   const offset = decodeCursor(request.query.get('after'));
   if (offset === undefined) return problem(400, 'The parameter "after" was malformed: invalid cursor');
   // An app token sees webhooks and conduits, of which there are none here.
-  const own = core.store.all().filter((item) => token.userId !== null && item.userId === token.userId);
+  const own = token.userId === null ? [] : core.store.ofUser(token.userId);
   const filter = given[0];
   const value = filter === undefined ? '' : (request.query.get(filter) ?? '');
   const matching = filter === undefined ? own : own.filter((item) => FILTER_TESTS[filter](item, value));

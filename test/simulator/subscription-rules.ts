@@ -7,7 +7,6 @@ import { findEntry, isKnownType, needsAuthorization, scopesSuffice } from './cat
 import type { Core } from './core.ts';
 import type { Session } from './session.ts';
 import type { SessionHub } from './session-hub.ts';
-import { sameThing } from './subscription-store.ts';
 import type { Condition, Subscription } from './types.ts';
 
 export const createBodySchema = z.object({
@@ -61,12 +60,14 @@ const RULES: readonly Rule[] = [
   ({ entry, token }) => (scopesSuffice(entry, token.scopes) ? undefined : NOT_AUTHORIZED),
   ({ entry, condition, token }) =>
     entry.token_user === null || condition[entry.token_user] === token.userId ? undefined : NOT_AUTHORIZED,
-  ({ core, mine, body, condition, session }) => {
+  ({ core, token, body, condition, session }) => {
     const wanted = { ...body, condition };
-    const twin = mine.find(
-      (item) =>
-        sameThing(item, wanted) && (core.settings.conflictScope === 'user' || item.sessionId === session.id),
-    );
+    const twin = core.store
+      .enabledLike(wanted)
+      .find(
+        ({ userId, sessionId }) =>
+          userId === token.userId && (core.settings.conflictScope === 'user' || sessionId === session.id),
+      );
     return twin && { status: 409, message: 'subscription already exists', existingId: twin.id };
   },
   ({ core, mine, session }) => {
@@ -86,9 +87,8 @@ const RULES: readonly Rule[] = [
     ),
   ({ core, body, condition }) => {
     const wanted = { ...body, condition };
-    const twins = core.store.all().filter((item) => item.status === 'enabled' && sameThing(item, wanted));
     return refuseIf(
-      twins.length >= core.settings.maxSameCondition,
+      core.store.enabledLike(wanted).length >= core.settings.maxSameCondition,
       429,
       'maximum subscriptions with type and condition exceeded',
     );

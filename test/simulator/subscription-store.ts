@@ -2,27 +2,23 @@
 // be created; subscription-rules.ts does.
 import type { Condition, Subscription } from './types.ts';
 
-/** One spelling per condition: sorted keys, empty optional fields dropped. */
-export function conditionKey(condition: Condition): string {
-  return JSON.stringify(
-    Object.entries(condition)
-      .filter(([, value]) => value !== '')
-      .toSorted(([a], [b]) => (a < b ? -1 : 1)),
-  );
+interface Thing {
+  readonly type: string;
+  readonly version: string;
+  readonly condition: Condition;
 }
 
-export function sameThing(
-  a: { type: string; version: string; condition: Condition },
-  b: { type: string; version: string; condition: Condition },
-): boolean {
-  return (
-    a.type === b.type && a.version === b.version && conditionKey(a.condition) === conditionKey(b.condition)
-  );
+/** One spelling per wish: the condition's keys sorted, its empty optional fields dropped. */
+function thingKey({ type, version, condition }: Thing): string {
+  const given = Object.entries(condition).filter(([, value]) => value !== '');
+  return JSON.stringify([type, version, given.toSorted(([a], [b]) => (a < b ? -1 : 1))]);
 }
 
 export class SubscriptionStore {
   readonly #byId = new Map<string, Subscription>();
   readonly #bySession = new Map<string, Set<Subscription>>();
+  readonly #byUser = new Map<string, Set<Subscription>>();
+  readonly #byThing = new Map<string, Set<Subscription>>();
   readonly #touch: () => void;
 
   constructor(touch: () => void) {
@@ -31,7 +27,9 @@ export class SubscriptionStore {
 
   add(subscription: Subscription): Subscription {
     this.#byId.set(subscription.id, subscription);
-    this.#sessionSet(subscription.sessionId).add(subscription);
+    setIn(this.#bySession, subscription.sessionId).add(subscription);
+    setIn(this.#byUser, subscription.userId).add(subscription);
+    setIn(this.#byThing, thingKey(subscription)).add(subscription);
     this.#touch();
     return subscription;
   }
@@ -44,7 +42,9 @@ export class SubscriptionStore {
     const found = this.#byId.get(id);
     if (!found) return false;
     this.#byId.delete(id);
-    this.#sessionSet(found.sessionId).delete(found);
+    setIn(this.#bySession, found.sessionId).delete(found);
+    setIn(this.#byUser, found.userId).delete(found);
+    setIn(this.#byThing, thingKey(found)).delete(found);
     this.#touch();
     return true;
   }
@@ -53,12 +53,22 @@ export class SubscriptionStore {
     return [...this.#byId.values()];
   }
 
+  /** Dead ones too. */
+  ofUser(userId: string): readonly Subscription[] {
+    return [...setIn(this.#byUser, userId)];
+  }
+
   enabledOfUser(userId: string): readonly Subscription[] {
-    return this.all().filter((item) => item.userId === userId && item.status === 'enabled');
+    return this.ofUser(userId).filter((item) => item.status === 'enabled');
   }
 
   enabledOfSession(sessionId: string): readonly Subscription[] {
-    return [...this.#sessionSet(sessionId)].filter((item) => item.status === 'enabled');
+    return [...setIn(this.#bySession, sessionId)].filter((item) => item.status === 'enabled');
+  }
+
+  /** Of all users, with this type, version and condition. */
+  enabledLike(wanted: Thing): readonly Subscription[] {
+    return [...setIn(this.#byThing, thingKey(wanted))].filter((item) => item.status === 'enabled');
   }
 
   /** The session is over: what was enabled on it ends with this status. */
@@ -73,19 +83,19 @@ export class SubscriptionStore {
   moveSession(fromId: string, toId: string, connectedAt: string): void {
     if (fromId === toId) return;
     for (const subscription of this.enabledOfSession(fromId)) {
-      this.#sessionSet(fromId).delete(subscription);
+      setIn(this.#bySession, fromId).delete(subscription);
       subscription.sessionId = toId;
       subscription.connectedAt = connectedAt;
-      this.#sessionSet(toId).add(subscription);
+      setIn(this.#bySession, toId).add(subscription);
     }
     this.#touch();
   }
+}
 
-  #sessionSet(sessionId: string): Set<Subscription> {
-    const existing = this.#bySession.get(sessionId);
-    if (existing) return existing;
-    const created = new Set<Subscription>();
-    this.#bySession.set(sessionId, created);
-    return created;
-  }
+function setIn(sets: Map<string, Set<Subscription>>, key: string): Set<Subscription> {
+  const existing = sets.get(key);
+  if (existing) return existing;
+  const created = new Set<Subscription>();
+  sets.set(key, created);
+  return created;
 }

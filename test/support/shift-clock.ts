@@ -32,17 +32,20 @@ export class ShiftClock implements Clock {
     };
   }
 
-  /** Moves the clock forward and runs, earliest first, every timer that is due by then, giving I/O a turn after each. */
+  /**
+   * Moves the clock forward by exactly `ms`, on top of the time that passes meanwhile, and runs, earliest first, every
+   * timer that is due by then, giving I/O a turn after each.
+   */
   async advance(ms: number): Promise<void> {
-    const target = this.now() + ms;
+    const target = this.#offsetMs + ms;
     for (;;) {
       const next = [...this.#timers].toSorted((a, b) => a.dueAt - b.dueAt)[0];
-      if (!next || next.dueAt > target) break;
-      this.#offsetMs += Math.max(0, next.dueAt - this.now());
+      if (!next || next.dueAt > Date.now() + target) break;
+      this.#offsetMs = Math.max(this.#offsetMs, Math.min(target, next.dueAt - Date.now()));
       next.fn();
       await new Promise((resolve) => setImmediate(resolve));
     }
-    this.#offsetMs += Math.max(0, target - this.now());
+    this.#offsetMs = Math.max(this.#offsetMs, target);
   }
 
   /** As after a long sleep of the machine: it is later at once, and what became due meanwhile fires once. */

@@ -1,12 +1,10 @@
-// The judgement of the bench with the hung receiver: its flags, and what its rounds come to.
+// The judgement of the bench with the hung receiver: what its rounds come to.
 import { describe, expect, it } from 'vitest';
-import { parseOptions } from '../../bench/neighbours/options.ts';
 import { lineOf, lostOf, render } from '../../bench/neighbours/result.ts';
 import type { Measured, Round } from '../../bench/neighbours/result.ts';
 import { arrivalKey } from '../../bench/webhooks/receiver-messages.ts';
 
 const paths = ['/events/0', '/events/1'];
-const server = 'postgres://u@h/d';
 
 /** One event in each round, which takes so long to one receiver, and half as long to the other. */
 function measured(rounds: readonly (readonly [Round['kind'], number])[]): Measured {
@@ -37,32 +35,6 @@ const three = measured([
   ['alone', 500],
   ['beside', 31],
 ]);
-
-describe('flags of the bench', () => {
-  it('takes the database from the flag, then from the environment, then none', () => {
-    const urlOf = (argv: string[], fallback: string | undefined) => {
-      const parsed = parseOptions(argv, fallback);
-      return parsed.kind === 'run' ? parsed.options.databaseUrl : parsed.kind;
-    };
-    expect(urlOf(['--database-url', server], 'postgres://other/')).toBe(server);
-    expect(urlOf([], server)).toBe(server);
-    expect([urlOf([], ''), urlOf([], undefined)]).toEqual([undefined, undefined]);
-  });
-
-  it('says what is wrong without showing a password', () => {
-    for (const [argv, fallback] of [
-      [['--rounds', '4'], undefined],
-      [['--rounds', '1e2'], undefined],
-      [['--nonsense'], undefined],
-      [['--database-url', 'mysql://u:hunter2@h/d'], server],
-      [[], 'mysql://u:hunter2@h/d'],
-    ] as const) {
-      const parsed = parseOptions(argv, fallback);
-      expect(parsed.kind === 'wrong' && parsed.message, argv.join(' ')).toMatch(/\w/u);
-      expect(JSON.stringify(parsed)).not.toContain('hunter2');
-    }
-  });
-});
 
 describe('results of the bench', () => {
   it('compares the medians of the rounds, without the first one', () => {

@@ -3,12 +3,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Happening, StageConsumer, Verdict } from '../faults/contract.ts';
 import {
-  judge,
+  judge as judgeInSteps,
   type ConsumerEvidence,
   type DeclaredGap,
   type Evidence,
   type Given,
 } from '../faults/oracle.ts';
+import { itemsPerStep } from '../faults/slices.ts';
+import { atOnce } from '../support/at-once.ts';
+
+const judge = (all: Evidence): Verdict => atOnce(judgeInSteps(all));
 
 const at = (n: number) => 1_000_000 + n * 1_000;
 const happening = (n: number, topic = 0): Happening => ({ n, topic, at: at(n), messageIds: [`m${n}`] });
@@ -149,10 +153,11 @@ describe('lost', () => {
   it('asks for a topic of a time only inside that time', () => {
     const during = new Map([[0, [{ from: at(3) - 1, to: at(3) + 1 }]]]);
     expect(verdictOf({ consumers: [consumer({ given: [given(3)], during })] })).toEqual(clean);
-    expect(verdictOf({ consumers: [consumer({ given: [given(2)], during })] })).toEqual({
-      ...clean,
-      lost: 1,
-    });
+    const others = [consumer(), consumer({ consumer: someone('plain', [1]) })];
+    for (const other of others) {
+      const without3 = { ...other, given: [given(2)], during };
+      expect(verdictOf({ consumers: [without3] })).toEqual({ ...clean, lost: 1 });
+    }
   });
 });
 
@@ -246,5 +251,36 @@ describe('too wide', () => {
     expect(verdictOf(with1(gap(), { mayLose: false }))).toEqual({ ...clean, tooWide: 1 });
     expect(verdictOf(with1(gap(), { topics: new Set([1]) }))).toEqual({ ...clean, tooWide: 1 });
     expect(verdictOf(with1(gap(), { topics: new Set([0]) }))).toEqual(clean);
+  });
+});
+
+describe('in steps', () => {
+  it('looks at no more between two of them than takes a moment, however long the stretch', () => {
+    const count = 20 * itemsPerStep;
+    let looked = 0;
+    const watched = <T extends { n: number }>(of: (n: number) => T): T[] =>
+      Array.from({ length: count }, (_, n) =>
+        Object.defineProperty(of(n), 'n', {
+          get() {
+            looked += 1;
+            return n;
+          },
+        }),
+      );
+    const consumers = [1, 2].map(() => consumer({ given: watched((n) => given(n)) }));
+    const happenings = watched((n) => happening(n));
+    const log = watched((n) => logged(n));
+    const steps = judgeInSteps(evidence({ happenings, log, consumers }));
+    let most = 0;
+    for (;;) {
+      const before = looked;
+      const step = steps.next();
+      most = Math.max(most, looked - before);
+      if (!step.done) continue;
+      expect(wrongs(step.value)).toEqual(clean);
+      break;
+    }
+    expect(looked).toBeGreaterThan(6 * count);
+    expect(most).toBeLessThan(8 * itemsPerStep);
   });
 });

@@ -7,6 +7,7 @@ import type { InterestRow } from '../../src/fanout/port.ts';
 import { createReader } from '../../src/log/reader.ts';
 import { openTail } from '../../src/log/tail.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { deferred } from '../../src/runtime/deferred.ts';
 import { draft, uuid } from '../contract/log-fixtures.ts';
 import { MemoryLog } from '../contract/log-memory.ts';
 
@@ -159,5 +160,55 @@ describe('floors', () => {
     const { feed } = await setUp([]);
     const kept = (type: string) => feed.retentionMsOf({ ...draft('x', { type }), seq: 1 });
     expect([kept('channel.chat.message'), kept('channel.follow')]).toEqual([1_000, 7_000]);
+  });
+});
+
+describe('a change of interests', () => {
+  it('holds its service until it is in effect: nothing in between is passed over', async () => {
+    const { log, feed, source, audience } = await setUp([row('a', 1), row('b', 2)]);
+    const read = async (service: string, after: number) => feed.read(after, feed.filter(service), 10);
+    const { held } = await audience.whileChanging('a', async () => {
+      const added = row('a', 2, 'channel.follow', feed.head());
+      // The row takes its time, and meanwhile something happens that others have wanted all along.
+      await log.append([draft('1', { topic: 2 })]);
+      const reading = read('a', 0);
+      expect((await read('b', 0)).through).toBe(1);
+      source.rows = [...source.rows, added];
+      void audience.reload(['a']);
+      return { held: reading };
+    });
+    expect(await held).toMatchObject({ records: [], through: 0 });
+    const { records } = await read('a', 0);
+    expect(records.map(({ seq }) => seq)).toEqual([1]);
+  });
+
+  it('that failed may have been made all the same, which is found out before anybody reads on', async () => {
+    const { log, feed, source, audience } = await setUp([row('a', 1), row('b', 2)]);
+    const making = audience.whileChanging('a', async () => {
+      source.rows = [...source.rows, row('a', 2, 'channel.follow', feed.head())];
+      await log.append([draft('1', { topic: 2 })]);
+      throw new Error('the connection was lost after the commit');
+    });
+    await expect(making).rejects.toThrow('lost');
+    await turn();
+    const { records } = await feed.read(0, feed.filter('a'), 10);
+    expect(records.map(({ seq }) => seq)).toEqual([1]);
+  });
+
+  it('ends its hold also when it fails, and beside another one', async () => {
+    const { log, feed, audience } = await setUp([row('a', 1)]);
+    await log.append([draft('1', { topic: 1 })]);
+    const other = deferred<void>();
+    const changing = audience.whileChanging('a', () => other.promise);
+    await expect(audience.whileChanging('a', () => Promise.reject(new Error('refused')))).rejects.toThrow(
+      'refused',
+    );
+    await turn();
+    const held = feed.read(0, feed.filter('a'), 10);
+    expect(held).toBeInstanceOf(Promise);
+    other.resolve();
+    await changing;
+    expect(await held).toMatchObject({ through: 0 });
+    expect(feed.read(0, feed.filter('a'), 10)).toMatchObject({ through: 1 });
   });
 });

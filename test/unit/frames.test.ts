@@ -183,3 +183,78 @@ describe('the spliced body', () => {
     );
   });
 });
+
+describe('a notification as Twitch writes it', () => {
+  const written = (members: string) => `{"metadata":${JSON.stringify(metadata('notification'))},${members}}`;
+  const sub = JSON.stringify(subscription);
+  /** The same frame in a shape that Twitch does not write. */
+  const spaced = (text: string) => ` ${text}`;
+
+  it.each([
+    ['both members', `"payload":{"subscription":${sub},"event":{"a":"}}"}}`],
+    ['an event that is no object', `"payload":{"subscription":${sub},"event":null}`],
+    ['no event', `"payload":{"subscription":${sub}}`],
+    ['a member more', `"payload":{"subscription":${sub},"event":{},"more":{}}`],
+    ['the event twice', `"payload":{"subscription":${sub},"event":1,"event":{"b":2}}`],
+    ['the subscription twice', `"payload":{"subscription":{},"event":1,"subscription":${sub}}`],
+    [
+      'the payload twice',
+      `"payload":{"subscription":{"id":"x"},"event":1},"payload":{"subscription":${sub}}`,
+    ],
+    ['a member behind the payload', `"payload":{"subscription":${sub},"event":{}},"more":{}`],
+    ['metadata of a second kind', `"payload":{"subscription":${sub},"event":{}},"metadata":{}`],
+    ['a subscription without an id', `"payload":{"subscription":{"type":"t"},"event":{}}`],
+    ['a subscription without anything', `"payload":{"subscription":{},"event":{}}`],
+    ['a subscription that is a text', `"payload":{"subscription":"{","event":{}}`],
+    ['a list of events', `"payload":{"subscription":${sub},"events":[{}]}`],
+  ])('is read as any other, with %s', (_, members) => {
+    const text = written(members);
+    expect(parseFrame(text)).toEqual(parseFrame(spaced(text)));
+    // Whatever was remembered of it.
+    expect(parseFrame(text)).toEqual(parseFrame(spaced(text)));
+  });
+
+  it('is read as any other, whatever its members are', () => {
+    const value = fc.oneof(fc.jsonValue(), fc.constant(subscription));
+    fc.assert(
+      fc.property(value, value, fc.json(), (one, two, raw) => {
+        const text = written(
+          `"payload":{"subscription":${JSON.stringify(one)},"event":${JSON.stringify(two)}}`,
+        );
+        expect(parseFrame(text)).toEqual(parseFrame(spaced(text)));
+        const cut = written(`"payload":{"subscription":${sub},"event":${raw}}`);
+        expect(parseFrame(cut)).toEqual(parseFrame(spaced(cut)));
+      }),
+    );
+  });
+
+  it('is malformed as any other when one character of it is lost or another one', () => {
+    const text = written(`"payload":{"subscription":${sub},"event":{"a":[1,"x\\\\"],"b":null}}}`).slice(
+      0,
+      -1,
+    );
+    expect(parseFrame(text).kind).toBe('notification');
+    const change = fc.record({
+      at: fc.nat(text.length - 1),
+      to: fc.constantFrom('', '"', '\\', '{', '}', '[', ']', ',', ':', ' ', '1', 'x'),
+    });
+    fc.assert(
+      fc.property(change, ({ at, to }) => {
+        const broken = text.slice(0, at) + to + text.slice(at + 1);
+        expect(parseFrame(broken)).toEqual(parseFrame(spaced(broken)));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('has the same reference each time, and another one when anything of the subscription is another', () => {
+    const read = (over: object) => {
+      const changed = JSON.stringify({ ...subscription, ...over });
+      const parsed = parseFrame(written(`"payload":{"subscription":${changed},"event":{}}`));
+      return parsed.kind === 'notification' ? parsed.subscription : undefined;
+    };
+    expect(read({})).toBe(read({}));
+    expect(read({ version: '3' })).toEqual({ ...reference, version: '3' });
+    expect(read({})).toEqual(reference);
+  });
+});

@@ -32,6 +32,7 @@ describe('the feed of sockets', () => {
     records: timestamps.map((eventTimestamp) => ({ eventTimestamp }) as unknown as OutRecord),
     through: 1,
     bytes: Buffer.alloc(0),
+    seqs: [1],
   });
   const feedOf = (answer: Batch | Promise<Batch>) => ({ batch: () => answer }) as unknown as EventFeed;
   const read = (feed: EventFeed) => feed.batch(0, {} as never, 10, 'plain');

@@ -10,7 +10,14 @@ describe('where a URL leads', () => {
   it('is the same the first time, later, and after more URLs than are remembered', () => {
     const targets = new Targets();
     const url = 'HTTPS://Receiver.example:443/ä?x=/b#part';
-    const target = { origin: 'https://receiver.example', path: '/%C3%A4?x=/b' };
+    const target = {
+      origin: 'https://receiver.example',
+      path: '/%C3%A4?x=/b',
+      protocol: 'https:',
+      hostname: 'receiver.example',
+      port: '',
+      host: 'receiver.example',
+    };
     expect([targets.of(url), targets.of(url)]).toEqual([target, target]);
     for (let n = 0; n < 1_100; n++)
       expect(targets.of(`http://${n}.example/`)?.origin).toBe(`http://${n}.example`);

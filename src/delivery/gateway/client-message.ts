@@ -26,6 +26,21 @@ export function parseClientMessage(data: Buffer, isBinary: boolean, epoch: strin
   return { kind: 'ack', seq: cursor.seq };
 }
 
+/** All consumers of a topic acknowledge an event at the same moment and in the same words: what was read last is remembered. */
+export class ClientMessages {
+  #last: { readonly data: Buffer; readonly epoch: string; readonly message: ClientMessage } | undefined;
+
+  /** As `parseClientMessage`. */
+  read(data: Buffer, isBinary: boolean, epoch: string): ClientMessage {
+    const last = this.#last;
+    if (!isBinary && last && last.epoch === epoch && last.data.equals(data)) return last.message;
+    const message = parseClientMessage(data, isBinary, epoch);
+    // A copy: the message is a piece of a larger buffer of the socket's.
+    if (message.kind === 'ack') this.#last = { data: Buffer.from(data), epoch, message };
+    return message;
+  }
+}
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -21,10 +21,16 @@ export interface ConnectionStart {
   readonly head: number;
 }
 
+/** Each member by its name: what else the caller's object holds would be copied with every step. */
 export function openConnection(start: ConnectionStart, now: number): ConnectionState {
-  const { position, ...rest } = start;
+  const { ackMode, maxInFlight, heartbeatMs, position, mark, attempt, head } = start;
   return {
-    ...rest,
+    ackMode,
+    maxInFlight,
+    heartbeatMs,
+    mark,
+    attempt,
+    head,
     phase: 'open',
     acked: position,
     through: position,

@@ -8,7 +8,6 @@ import { subprotocol } from '../../protocol/frames.ts';
 import { LogWalk } from '../log-walk.ts';
 import type { Batch, OutRecord, ReadResult } from '../port.ts';
 import { Alarm } from '../alarm.ts';
-import { parseClientMessage } from './client-message.ts';
 import { allowance, attemptOf, nextTickAt, openConnection, positionOf, step } from './connection-state.ts';
 import type { ConnectionStart } from './connection-state.ts';
 import type { ConnectionState, Effect, Input, StateFrame } from './connection-types.ts';
@@ -91,7 +90,7 @@ export class Connection implements Session {
       closed: () => this.#closed(),
     });
     this.#wire.write(controlFrame(this.#hello()));
-    this.#unwatch = feed.watch(this.serviceAccountId, () => turns.ask(this));
+    this.#unwatch = feed.watch(this.serviceAccountId, () => turns.wake(this));
     this.#wire.resume();
     turns.ask(this);
     this.#alarm.setFor(nextTickAt(this.#state));
@@ -179,11 +178,12 @@ export class Connection implements Session {
 
   #deliver(after: number, result: ReadResult | Batch): void {
     if (allowance(this.#state) === 0) return;
-    // A late ack may have moved the position while the database was read.
-    const records = result.records.filter((record) => record.seq > this.#state.acked);
+    const { acked } = this.#state;
+    const firstSeq = result.records[0]?.seq ?? Infinity;
     // The joined bytes hold everything that was read, as a first sending.
-    const isFirst = attemptOf(this.#state, records[0]?.seq ?? Infinity) === 1;
-    const shared = 'bytes' in result && isFirst && records.length === result.records.length;
+    const shared = 'bytes' in result && firstSeq > acked && attemptOf(this.#state, firstSeq) === 1;
+    // A late ack may have moved the position while the database was read.
+    const records = shared ? result.records : result.records.filter((record) => record.seq > acked);
     const bytes = shared ? result.bytes : this.#encode(records);
     const { through } = result;
     const auto = this.#options.ackMode === 'auto';
@@ -197,7 +197,7 @@ export class Connection implements Session {
     if (records.length === 0 && through <= after) return;
     this.#input({
       kind: 'sent',
-      seqs: records.map((record) => record.seq),
+      seqs: shared ? result.seqs : records.map((record) => record.seq),
       through,
       head: this.#context.feed.head(),
       oldest: this.#sample(records[0]),
@@ -226,7 +226,8 @@ export class Connection implements Session {
   }
 
   #received(data: Buffer, isBinary: boolean): void {
-    const message = parseClientMessage(data, isBinary, this.#context.feed.epoch);
+    const { messages, feed } = this.#context;
+    const message = messages.read(data, isBinary, feed.epoch);
     if (message.kind !== 'unknown') this.#input(message);
   }
 

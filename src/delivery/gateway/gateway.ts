@@ -9,6 +9,7 @@ import { around } from '../../runtime/crash-points.ts';
 import { Positions } from '../positions.ts';
 import { Turns } from '../turns.ts';
 import { Accounts } from './accounts.ts';
+import { ClientMessages } from './client-message.ts';
 import { Connection, errorFrame } from './connection.ts';
 import { startConsumer } from './consumer-start.ts';
 import type { ConsumerRequest } from './consumer-start.ts';
@@ -89,7 +90,15 @@ export class Gateway {
       failed: (error) => tally.failed('save', error),
     });
     this.#tally = tally;
-    this.#context = { feed, clock, turns: new Turns(), positions, observer: tally, crash };
+    this.#context = {
+      feed,
+      clock,
+      turns: new Turns({ clock, moreToCome: deps.moreToCome }),
+      messages: new ClientMessages(),
+      positions,
+      observer: tally,
+      crash,
+    };
     this.#accounts = new Accounts({ store, clock, observer: tally }, this.limits.maxConnectionsPerService);
   }
 

@@ -70,7 +70,7 @@ export class PlainConnection implements Session {
       drain: () => this.#drained(),
       closed: () => this.#stop(),
     });
-    this.#unwatch = feed.watch(this.serviceAccountId, () => turns.ask(this));
+    this.#unwatch = feed.watch(this.serviceAccountId, () => turns.wake(this));
     this.#wire.resume();
     turns.ask(this);
     this.#setAlarm();

@@ -107,6 +107,8 @@ export const gatewayDefaults: GatewayLimits = {
 
 export interface GatewayDeps {
   readonly feed: EventFeed;
+  /** Whether another commit is under way; never, if it is not given. */
+  readonly moreToCome?: (() => boolean) | undefined;
   readonly store: GatewayStore;
   readonly clock: Clock;
   /** Who may come in, and how often they may be wrong: the same for requests. */

@@ -5,12 +5,14 @@ import type { Crash } from '../../runtime/crash-points.ts';
 import type { EventFeed } from '../port.ts';
 import type { Positions } from '../positions.ts';
 import type { Turn, Turns } from '../turns.ts';
+import type { ClientMessages } from './client-message.ts';
 import type { ConnectionKind, ConsumerPosition, GatewayObserver } from './ports.ts';
 
 export interface SessionContext {
   readonly feed: EventFeed;
   readonly clock: Clock;
   readonly turns: Turns;
+  readonly messages: ClientMessages;
   readonly positions: Positions<ConsumerPosition>;
   readonly observer: GatewayObserver;
   readonly crash: Crash | undefined;

@@ -12,6 +12,7 @@ export const windowSize = (window: SentWindow): number => window.seqs.length - w
 
 export function push(window: SentWindow, seqs: readonly number[]): SentWindow {
   if (seqs.length === 0) return window;
+  if (windowSize(window) === 0) return { seqs, from: 0 };
   return { seqs: [...window.seqs.slice(window.from), ...seqs], from: 0 };
 }
 

@@ -1,6 +1,5 @@
-// One HTTP try as undici tells of it, up to its one end. The status line decides: once it is there, nothing that happens
+// One HTTP try as its connection tells of it, up to its one end. The status line decides: once it is there, nothing that happens
 // to the body, the connection or the relay changes what came of the try. Must never let a request be sent twice.
-import type { Dispatcher } from 'undici';
 import { AnswerBody, asksToWait, kindOfStatus, type AnswerLimits } from './answer.ts';
 import { faultOf, sentence, type Fault, type SendPhase } from './fault.ts';
 import type { Outcome } from './outcome.ts';
@@ -27,7 +26,12 @@ interface AnswerHead {
 /** Each takes work, and a receiver that tells every second that it is at it needs fewer. */
 const maxInterim = 32;
 
-export class Attempt implements Dispatcher.DispatchHandler {
+/** Stops what is under way. */
+export interface AttemptController {
+  abort(reason: Error): void;
+}
+
+export class Attempt {
   readonly #deps: AttemptDeps;
   readonly #body: AnswerBody;
   #phase: SendPhase = 'connecting';
@@ -47,7 +51,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#fail({ kind, message: sentence(kind) });
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
+  onRequestStart(controller: AttemptController): void {
     const again = this.#phase === 'sent';
     this.#phase = 'sent';
     if (again) this.#fail({ kind: 'connection_reset', message: sentence('connection_reset') });
@@ -55,7 +59,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(
-    _controller: Dispatcher.DispatchController,
+    _controller: AttemptController,
     status: number,
     headers: Readonly<Record<string, string | string[] | undefined>>,
   ): void {
@@ -65,7 +69,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#head = { status, retryAfter: typeof retryAfter === 'object' ? retryAfter[0] : retryAfter };
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(_controller: AttemptController, chunk: Buffer): void {
     if (!this.#ended && !this.#body.add(chunk)) this.#end(false);
   }
 
@@ -73,7 +77,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#end(true);
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: unknown): void {
+  onResponseError(_controller: AttemptController | undefined, error: unknown): void {
     this.#fail(faultOf(error, this.#phase));
   }
 

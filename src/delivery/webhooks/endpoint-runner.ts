@@ -259,7 +259,8 @@ export class EndpointRunner implements Turn {
     if (!isOwed) this.#sentSeq = Math.max(this.#sentSeq, seq);
     const { url } = this.#row;
     const secrets = this.#secrets.at(now);
-    const request = { url, secrets, attempt, id: record.id, cursor: record.cursor, body: record.json() };
+    const { id, cursor, eventTimestamp } = record;
+    const request = { url, secrets, attempt, id, cursor, eventTimestamp, body: record.json() };
     this.#flights.send(request, (outcome) => this.#ended(taken, probing, outcome));
   }
 

@@ -31,6 +31,8 @@ export class History {
   #waiting: AttemptRecord[] = [];
   #writing: Promise<void> | undefined;
   #failures = 0;
+  /** What a failed write carried may be there all the same: so many of those that wait. */
+  #unsure = 0;
   #stopped = false;
   #cancelWrite: Cancel | undefined;
   #cancelPrune: Cancel | undefined;
@@ -80,6 +82,7 @@ export class History {
 
   #drop(count: number): void {
     this.#waiting = this.#waiting.slice(count);
+    this.#unsure = Math.max(0, this.#unsure - count);
     this.#deps.observer.recordsDropped?.(count);
   }
 
@@ -112,11 +115,13 @@ export class History {
     const batch = this.#waiting.slice(0, maxPerStatement);
     this.#waiting = this.#waiting.slice(maxPerStatement);
     try {
-      await this.#deps.rows.record(batch);
+      await this.#deps.rows.record(batch, this.#unsure > 0 ? 'again' : 'first');
       this.#deps.crash?.('attempt.after');
       this.#failures = 0;
+      this.#unsure = Math.max(0, this.#unsure - batch.length);
     } catch (error) {
       this.#failures++;
+      this.#unsure = Math.max(this.#unsure, batch.length);
       this.#deps.observer.failed?.('record', error);
       this.#waiting = [...batch, ...this.#waiting];
     }

@@ -87,7 +87,7 @@ function contextOf(deps: WebhookDeps): WebhookContext {
   return {
     ...deps,
     observer,
-    turns: new Turns(),
+    turns: new Turns({ clock }),
     laneNames: new LaneNames(),
     history: new History({ rows, clock, keepAttemptsMs, observer, crash }),
     positions: new Positions<EndpointPosition>({

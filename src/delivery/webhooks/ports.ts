@@ -139,11 +139,14 @@ export interface WebhookRows {
   settle(settlements: readonly Settlement[]): Promise<void>;
   /**
    * Adds a replay: one row per position, due at `now`, with the highest attempt number that any sending of the event is
-   * known to have had or, since its last clean start, any at all of the endpoint. Answers how many were added.
+   * known to have had or any at all of the endpoint. Answers how many were added.
    */
   addRun(run: { endpointId: string; run: string; seqs: readonly number[]; now: number }): Promise<number>;
-  /** Adds to the history, in one statement. Endpoints and services that are gone are passed over. */
-  record(attempts: readonly AttemptRecord[]): Promise<void>;
+  /**
+   * Adds to the history, in one statement. Endpoints and services that are gone are passed over, and so is what is there
+   * already; `first`: no earlier call had any of them, and nothing is looked for.
+   */
+  record(attempts: readonly AttemptRecord[], call?: 'first' | 'again'): Promise<void>;
   /** Removes history from before the instant, at most `limit` rows; how many there were. */
   pruneAttempts(before: number, limit: number): Promise<number>;
 }
@@ -161,6 +164,8 @@ export interface SendRequest {
   /** The event's id: the same for every attempt. */
   readonly id: string;
   readonly cursor: string;
+  /** When the platform sent it, as it said; without it whoever wants to know looks into the body. */
+  readonly eventTimestamp?: string;
   readonly attempt: number;
   /** Those that are valid now; each signs. */
   readonly secrets: readonly string[];

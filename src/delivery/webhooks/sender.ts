@@ -2,18 +2,19 @@
 // nothing of retries, lanes or endpoints, and never sends anything twice: whoever calls again raises the attempt number.
 import { setMaxListeners } from 'node:events';
 import type { ConnectionOptions } from 'node:tls';
-import type { Client } from 'undici';
-import { webhookHeaders } from '../../protocol/webhook-signature.ts';
+import { errors } from 'undici';
 import type { Clock } from '../../runtime/clock.ts';
 import type { AnswerLimits } from './answer.ts';
 import { Attempt, type AttemptEnd } from './attempt.ts';
+import type { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
 import { CutOffs } from './cut-offs.ts';
 import { guardedConnector } from './egress/index.ts';
-import { sentence } from './fault.ts';
+import { faultOf, sentence } from './fault.ts';
 import { headerId } from './header-id.ts';
 import type { Outcome } from './outcome.ts';
 import type { EgressGuard, Sender, SendRequest } from './ports.ts';
+import { requestBytes } from './request-bytes.ts';
 import { parseRetryAfter } from './retry-after.ts';
 import { createSigner } from './signer.ts';
 import { Targets, type Target } from './targets.ts';
@@ -53,9 +54,10 @@ export function createSender(deps: SenderDeps): Sender {
   return new WebhookSender(deps);
 }
 
-interface Prepared extends Target {
-  /** Names and values in turn, the form that is the least work. */
-  readonly headers: string[];
+interface Prepared {
+  readonly target: Target;
+  /** The whole request. */
+  readonly bytes: Buffer;
 }
 
 class WebhookSender implements Sender {
@@ -81,7 +83,8 @@ class WebhookSender implements Sender {
       signal: this.#stopping.signal,
       ...(tls ? { tls } : {}),
     });
-    this.#connections = new Connections(connect, this.#limits.maxAnswerBytes);
+    const { maxAnswerBytes } = this.#limits;
+    this.#connections = new Connections({ connect, clock, maxAnswerBytes });
   }
 
   send(request: SendRequest, signal: AbortSignal): Promise<Outcome> {
@@ -102,65 +105,47 @@ class WebhookSender implements Sender {
   }
 
   #dispatch(
-    { body, secrets }: SendRequest,
-    { origin, path, headers }: Prepared,
+    { secrets }: SendRequest,
+    { target, bytes }: Prepared,
     signal: AbortSignal,
     onEnd: (end: AttemptEnd) => void,
   ): void {
-    const client = this.#connections.take(origin);
+    const connection = this.#connections.take(target);
     const attempt = new Attempt({
       limits: this.#limits,
       secrets,
       onEnd: (end) => {
         cancelDeadline();
         unwatch();
-        this.#release(origin, client, end);
+        this.#release(connection, end);
         onEnd(end);
       },
     });
     const unwatch = this.#cutOffs.add(signal, () => attempt.cutOff('aborted'));
     const cancelDeadline = this.#clock.after(this.#limits.totalMs, () => attempt.cutOff('deadline'));
-    client.dispatch({ origin, path, method: 'POST', headers, body }, attempt);
+    connection.send(bytes, attempt);
   }
 
-  #release(origin: string, client: Client, { reusable }: AttemptEnd): void {
-    if (reusable) this.#connections.giveBack(origin, client);
-    else this.#connections.drop(client);
+  #release(connection: Connection, { reusable }: AttemptEnd): void {
+    if (reusable) this.#connections.giveBack(connection);
+    else this.#connections.drop(connection);
   }
 
-  /** Where it goes and its headers; or the end of it, when it cannot be sent at all. */
+  /** Where it goes and the whole of it; or the end of it, when it cannot be sent at all. */
   #prepare(request: SendRequest, now: number): Prepared | AttemptEnd {
     const target = this.#targets.of(request.url);
     if (!target) return unsent('egress_refused', 'only http and https URLs without a user name are called');
+    const { attempt, cursor, secrets, body } = request;
     const timestamp = Math.floor(now / 1_000);
-    const id = headerId(request.id);
-    let signature: string;
+    const parts = { target, userAgent: this.#userAgent, timestamp, attempt, cursor, secrets, body };
     try {
-      signature = this.#sign(request.secrets, id, timestamp, request.body);
-    } catch {
-      return unsent('ours', 'the request could not be signed: the fault is on the side of the relay');
+      return { target, bytes: requestBytes({ ...parts, id: headerId(request.id) }, this.#sign) };
+    } catch (error) {
+      // Whatever signing throws may be about the secret.
+      return error instanceof errors.InvalidArgumentError
+        ? unsent('ours', faultOf(error, 'connecting').message)
+        : unsent('ours', 'the request could not be signed: the fault is on the side of the relay');
     }
-    const { origin, path } = target;
-    return { origin, path, headers: this.#headers(request, id, timestamp, signature) };
-  }
-
-  #headers({ attempt, cursor }: SendRequest, id: string, timestamp: number, signature: string): string[] {
-    return [
-      'content-type',
-      'application/json',
-      'user-agent',
-      this.#userAgent,
-      webhookHeaders.id,
-      id,
-      webhookHeaders.timestamp,
-      String(timestamp),
-      webhookHeaders.signature,
-      signature,
-      webhookHeaders.attempt,
-      String(attempt),
-      webhookHeaders.cursor,
-      cursor,
-    ];
   }
 
   #outcome(startedAt: number, { kind, status, response, retryAfter }: AttemptEnd): Outcome {

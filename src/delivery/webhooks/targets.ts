@@ -7,6 +7,13 @@ const maxTargets = 1_024;
 export interface Target {
   readonly origin: string;
   readonly path: string;
+  /** `http:` or `https:`. */
+  readonly protocol: string;
+  readonly hostname: string;
+  /** Empty for the protocol's own. */
+  readonly port: string;
+  /** As the header has it. */
+  readonly host: string;
 }
 
 export class Targets {
@@ -31,5 +38,6 @@ function readTarget(text: string): Target | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
   if (!callableSchemes.has(url.protocol) || url.username || url.password) return undefined;
-  return { origin: url.origin, path: url.pathname + url.search };
+  const { origin, protocol, hostname, port, host } = url;
+  return { origin, path: url.pathname + url.search, protocol, hostname, port, host };
 }

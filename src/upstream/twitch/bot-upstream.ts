@@ -1,5 +1,5 @@
-// One bot account's upstream: compares wishes with what Twitch has and makes them agree, one call at a time, woken by
-// named reasons and unconditionally every half minute. Decides how many sockets there are and what is on them.
+// One bot account's upstream: compares wishes with what Twitch has and makes them agree, pass after pass, woken by named
+// reasons and unconditionally every half minute. Decides how many sockets there are and what is on them.
 import { backOffMs } from '../../domain/back-off.ts';
 import { RelayError } from '../../domain/errors.ts';
 import { planUpstream, type Plan, type PlanTopic } from '../../domain/plan.ts';
@@ -10,7 +10,7 @@ import type { BotUpstreamDeps } from './deps.ts';
 import { SlotEvents } from './slot-events.ts';
 import { Slots } from './slots.ts';
 import type { Slot } from './slot.ts';
-import { Subscriber, type CreateOutcome, type ListResult } from './subscriber.ts';
+import { Subscriber, type CreateOutcome, type CreatePass, type ListResult } from './subscriber.ts';
 import { Succession } from './succession.ts';
 import { TopicLedger } from './topic-ledger.ts';
 import { maxResetMs } from './verdict.ts';
@@ -20,6 +20,11 @@ export type WakeReason =
 
 /** Creates per pass, so that a wish made meanwhile does not wait behind 300 others. */
 const createsPerPass = 20;
+/**
+ * Creates under way at a time. Each takes as long as Twitch takes to answer, and until the last one events of some topic are
+ * missing. Far below what its rate limiter allows: 800 calls a minute for each user.
+ */
+const createsAtOnce = 4;
 /** While another relay is active, which may take our subscriptions for ones that were left behind. */
 const relistStandByMs = 60_000;
 /** A pass that failed (the database is away) is repeated soon: what is lost meanwhile cannot be had again. */
@@ -39,6 +44,12 @@ export interface UpstreamStatus {
   readonly healthy: boolean;
   /** What is missing, or why nothing is done, for people; '' when there is nothing to say. */
   readonly detail: string;
+}
+
+/** What a pass goes by: the rows as they were when it began. */
+interface Rows {
+  readonly bot: UpstreamBot;
+  readonly topics: ReadonlyMap<string, UpstreamTopic>;
 }
 
 export class BotUpstream {
@@ -191,6 +202,7 @@ export class BotUpstream {
     // A clock that went back makes nobody wait longer than was meant.
     const throttledMs = this.#notBefore - clock.now();
     if (throttledMs > 0 && throttledMs <= maxResetMs) return this.#retryAt(this.#notBefore);
+    this.#notBefore = 0;
     const listing = await this.#listIfDue(signal);
     if (this.#listedAt === null || signal.aborted) return;
     const actual = listing?.ok ? this.#subscriber.toActual(listing.subscriptions) : 'unknown';
@@ -206,7 +218,7 @@ export class BotUpstream {
       listLagMs: timings.listLagMs,
       longestRetryMs: timings.backOff.maxMs,
     });
-    await this.#carryOut(plan, new Map(topics.map((topic) => [topic.id, topic])), signal);
+    await this.#carryOut(plan, { bot, topics: new Map(topics.map((topic) => [topic.id, topic])) }, signal);
     this.#lookedAt = lookingAt;
     const after = await store.topics(this.#botId);
     this.#note(after, '');
@@ -216,12 +228,9 @@ export class BotUpstream {
     }
   }
 
-  async #carryOut(
-    plan: Plan,
-    topics: ReadonlyMap<string, UpstreamTopic>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    for (const { topicId, status } of plan.lost) await this.#missed(topicId, status, topics);
+  async #carryOut(plan: Plan, rows: Rows, signal: AbortSignal): Promise<void> {
+    const { topics } = rows;
+    for (const { topicId, status } of plan.lost) await this.#missed(topicId, status, rows);
     for (const found of plan.adopt) {
       const topic = topics.get(found.topicId);
       const still = this.#slots.at(found.slot)?.ids.has(found.sessionId);
@@ -229,7 +238,7 @@ export class BotUpstream {
         await this.#ledger.confirm(topic, found.slot, { subscriptionId: found.subscriptionId });
     }
     await this.#slots.fit(plan.sockets, this.#used());
-    await this.#createMissing(plan, topics, signal);
+    await this.#createMissing(plan, rows, signal);
     this.#ledger.coverage.flush();
     await this.#removeUnwanted(plan, signal);
     // What was removed may have been the last on its socket.
@@ -237,59 +246,65 @@ export class BotUpstream {
     for (const topicId of plan.forget) await this.#forget(topicId);
   }
 
-  async #missed(
-    topicId: string,
-    status: string | null,
-    topics: ReadonlyMap<string, UpstreamTopic>,
-  ): Promise<void> {
+  async #missed(topicId: string, status: string | null, { bot, topics }: Rows): Promise<void> {
     this.#ledger.missed(topicId);
     const topic = topics.get(topicId);
-    if (topic && status !== null) await this.#ledger.ended(topic, status);
+    if (topic && status !== null) await this.#ledger.ended(topic, status, bot);
     this.wake('more');
   }
 
-  async #createMissing(
-    plan: Plan,
-    topics: ReadonlyMap<string, UpstreamTopic>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const ours = () => this.#slots.ids();
-    for (const { topicId, slot: index } of plan.create.slice(0, createsPerPass)) {
-      const topic = topics.get(topicId);
-      const slot = this.#slots.at(index);
-      if (signal.aborted) return;
-      if (!topic || !slot?.live) continue;
-      if (!(await this.#settle(topic, slot, await this.#subscriber.create(topic, slot, ours, signal))))
-        return;
-    }
-    if (plan.create.length > createsPerPass) this.wake('more');
+  async #createMissing(plan: Plan, { bot, topics }: Rows, signal: AbortSignal): Promise<void> {
+    const left = plan.create.slice(0, createsPerPass);
+    const stop = new AbortController();
+    const enough = AbortSignal.any([signal, stop.signal]);
+    const pass: CreatePass = { ours: () => this.#slots.ids(), signal, enough };
+    /** False when there was nothing to try. */
+    const next = async (): Promise<boolean> => {
+      const wish = left.shift();
+      const topic = wish && topics.get(wish.topicId);
+      const slot = wish && this.#slots.at(wish.slot);
+      if (!topic || !slot?.live) return false;
+      const outcome = await this.#subscriber.create(topic, slot, pass);
+      if (endsPass(outcome)) stop.abort();
+      await this.#settle(topic, slot, outcome, bot);
+      return true;
+    };
+    const lane = async (): Promise<void> => {
+      while (left.length > 0 && !enough.aborted) await next();
+    };
+    const stopAll = (error: unknown): never => {
+      stop.abort();
+      throw error;
+    };
+    // The first one goes alone: while nothing gets through, nothing else is tried.
+    let isTried = false;
+    while (!isTried && left.length > 0 && !enough.aborted) isTried = await next();
+    const lanes = Array.from({ length: createsAtOnce }, () => lane().catch(stopAll));
+    // Nothing of this pass is under way when it ends.
+    const failed = (await Promise.allSettled(lanes)).find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
+    if (!enough.aborted && plan.create.length > createsPerPass) this.wake('more');
   }
 
-  /** Records what became of a create; false when no further one makes sense in this pass. */
-  async #settle(topic: UpstreamTopic, slot: Slot, outcome: CreateOutcome): Promise<boolean> {
+  /** Records what became of a create. */
+  async #settle(topic: UpstreamTopic, slot: Slot, outcome: CreateOutcome, bot: UpstreamBot): Promise<void> {
     switch (outcome.kind) {
-      case 'confirmed':
-        await this.#ledger.confirm(topic, slot.index, {
-          subscriptionId: outcome.subscriptionId,
-          cost: outcome.cost,
-          createdAt: outcome.createdAt,
-        });
-        return true;
+      case 'confirmed': {
+        const { subscriptionId, cost, createdAt } = outcome;
+        return this.#ledger.confirm(topic, slot.index, { subscriptionId, cost, createdAt });
+      }
       case 'rejected':
-        await this.#ledger.reject(topic, outcome);
-        this.wake('more');
-        return true;
+        await this.#ledger.reject(topic, outcome, bot);
+        return this.wake('more');
       case 'retry_later':
-        await this.#ledger.degrade(topic, outcome);
-        // Each further call would wait for its deadline too, while revocations and new wishes wait behind it.
-        return outcome.code !== 'unreachable' && outcome.code !== 'token_unavailable';
+        return this.#ledger.degrade(topic, outcome);
       case 'wait':
-        this.#notBefore = outcome.until;
-        this.#retryAt(outcome.until);
-        return false;
+        // Of several answers of one pass the longest counts.
+        this.#notBefore = Math.max(this.#notBefore, outcome.until);
+        return this.#retryAt(outcome.until);
       case 'session_gone':
+      case 'put_off':
       case 'reauth':
-        return false;
     }
   }
 
@@ -407,6 +422,14 @@ export class BotUpstream {
   #retryAt(at: number): void {
     this.#nextAt = Math.min(this.#nextAt, at);
   }
+}
+
+/** Whether no further create makes sense in this pass. */
+function endsPass(outcome: CreateOutcome): boolean {
+  if (outcome.kind === 'confirmed' || outcome.kind === 'rejected') return false;
+  if (outcome.kind !== 'retry_later') return true;
+  // Each further call would wait for its deadline too, while revocations and new wishes wait behind it.
+  return outcome.code === 'unreachable' || outcome.code === 'token_unavailable';
 }
 
 /** Only words of our own are for everybody who asks how it is. */

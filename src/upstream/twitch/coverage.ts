@@ -136,22 +136,26 @@ export class Coverage {
   }
 
   async #write(): Promise<boolean> {
-    for (const topicId of this.#dirty) {
-      // The row must go on saying it until the log does.
-      if (this.#isOwed(topicId)) continue;
-      const gap = this.#open.get(topicId);
-      this.#dirty.delete(topicId);
-      try {
-        await this.#deps.store.updateTopic(topicId, {
-          gapFrom: gap?.from ?? null,
-          gapCause: gap?.cause ?? null,
-        });
-      } catch (error) {
-        this.#dirty.add(topicId);
-        throw error;
-      }
-    }
+    // The row must go on saying it until the log does.
+    const due = [...this.#dirty].filter((topicId) => !this.#isOwed(topicId));
+    const written = await Promise.allSettled(due.map((topicId) => this.#writeOne(topicId)));
+    const failed = written.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
     return this.#dirty.size === 0 && this.#declaring.size === 0 && this.#closed.length === 0;
+  }
+
+  async #writeOne(topicId: string): Promise<void> {
+    const gap = this.#open.get(topicId);
+    this.#dirty.delete(topicId);
+    try {
+      await this.#deps.store.updateTopic(topicId, {
+        gapFrom: gap?.from ?? null,
+        gapCause: gap?.cause ?? null,
+      });
+    } catch (error) {
+      this.#dirty.add(topicId);
+      throw error;
+    }
   }
 
   #isOwed(topicId: string): boolean {

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { memberSlice } from '../../domain/json-slice.ts';
 import { canonicalCondition, type Condition } from '../../domain/topic.ts';
+import { cutNotification, KnownSubscriptions } from './notification-text.ts';
 
 export type UpstreamFrame =
   | { readonly kind: 'welcome'; readonly sessionId: string; readonly keepaliveMs: number }
@@ -55,7 +56,7 @@ const welcome = z.looseObject({
 });
 const reconnect = z.looseObject({ session: z.looseObject({ reconnect_url: z.url({ protocol: /^wss?$/ }) }) });
 const notification = z.looseObject({ subscription, event: z.unknown() });
-const revocation = z.looseObject({ subscription });
+const subscriptionOnly = z.looseObject({ subscription });
 
 /** Twitch's default when the welcome does not say. */
 const defaultKeepaliveSeconds = 10;
@@ -98,7 +99,7 @@ const parsers: ReadonlyMap<string, Parse> = new Map<string, Parse>([
       kind: 'revocation',
       messageId: frame.metadata.message_id,
       timestamp: frame.metadata.message_timestamp,
-      subscription: reference(revocation.parse(frame.payload).subscription),
+      subscription: reference(subscriptionOnly.parse(frame.payload).subscription),
     }),
   ],
 ]);
@@ -106,12 +107,48 @@ const parsers: ReadonlyMap<string, Parse> = new Map<string, Parse>([
 /** The frame, and when the platform says it sent it (milliseconds since the epoch); null if it does not say. */
 export function readFrame(text: string): { frame: UpstreamFrame; sentAt: number | null } {
   try {
+    const usual = usualNotification(text);
+    if (usual) return usual;
     const raw = envelope.parse(JSON.parse(text));
     const sentAt = Date.parse(raw.metadata.message_timestamp);
     return { frame: interpret(raw, text), sentAt: Number.isNaN(sentAt) ? null : sentAt };
   } catch (error) {
     return { frame: { kind: 'malformed', problem: describe(error) }, sentAt: null };
   }
+}
+
+const knownSubscriptions = new KnownSubscriptions();
+
+/**
+ * Nearly all frames are notifications as Twitch writes them: what the schemas below would say of one, without asking them.
+ * Undefined for everything else, be it valid or not; throws only for what is not JSON.
+ */
+function usualNotification(text: string): ReturnType<typeof readFrame> | undefined {
+  const cut = cutNotification(text);
+  if (!cut) return undefined;
+  const given: unknown = JSON.parse(cut.metadata);
+  if (memberOf(given, 'message_type') !== 'notification') return undefined;
+  const messageId = memberOf(given, 'message_id');
+  const timestamp = memberOf(given, 'message_timestamp');
+  if (typeof messageId !== 'string' || messageId === '' || typeof timestamp !== 'string') return undefined;
+  const reference = knownSubscriptions.of(cut.subscription, referenceIn);
+  // Not looked at, but what is passed on has to be JSON.
+  JSON.parse(cut.event);
+  const sentAt = Date.parse(timestamp);
+  return {
+    frame: { kind: 'notification', messageId, timestamp, subscription: reference, body: cut.body },
+    sentAt: Number.isNaN(sentAt) ? null : sentAt,
+  };
+}
+
+const memberOf = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null
+    ? (value as Readonly<Record<string, unknown>>)[name]
+    : undefined;
+
+function referenceIn(text: string): SubscriptionRef {
+  const given: unknown = JSON.parse(text);
+  return reference(subscriptionOnly.parse({ subscription: given }).subscription);
 }
 
 export const parseFrame = (text: string): UpstreamFrame => readFrame(text).frame;

@@ -1,15 +1,10 @@
 // The three calls to /helix/eventsub/subscriptions and the one to /helix/users, each under its own deadline. Answers
-// come back as outcomes; nothing throws. Calls go out one at a time per bot, by the raw call of @twurple/api-call: the
-// rate limiter of the ApiClient would repeat a 429 by itself, and the "transports" 429 must be seen.
+// come back as outcomes; nothing throws.
 // Source: https://dev.twitch.tv/docs/api/reference/#create-eventsub-subscription
-import {
-  callTwitchApiRaw,
-  type TwitchApiCallFetchOptions,
-  type TwitchApiCallOptions,
-} from '@twurple/api-call';
 import { z } from 'zod';
 import type { Condition } from '../../domain/topic.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { HelixClient, HelixRequest, HelixResponse } from './helix-call.ts';
 
 /** What came of one HTTP call. `status` 0: no answer (network, deadline). */
 export interface HelixAnswer {
@@ -57,6 +52,7 @@ const page = z.looseObject({
 const users = z.looseObject({ data: z.array(z.looseObject({ id: z.string(), login: z.string() })) });
 const failure = z.looseObject({ message: z.string().optional() });
 
+const subscriptions = 'eventsub/subscriptions';
 /** 900 subscriptions are nine pages; more means that the cursor goes in circles. */
 const maxPages = 20;
 
@@ -72,7 +68,7 @@ export interface Helix {
 }
 
 interface HelixOptions {
-  readonly clientId: string;
+  readonly client: Pick<HelixClient, 'call'>;
   readonly clock: Clock;
   readonly deadlineMs: number;
   /** Ends every call under way, as if there had been no answer. */
@@ -80,13 +76,13 @@ interface HelixOptions {
 }
 
 export function createHelix(options: HelixOptions): Helix {
-  const call = (token: string, request: TwitchApiCallOptions) => answer(options, token, request);
+  const call = (token: string, request: HelixRequest) => answer(options, token, request);
   return {
     create: (token, wish) =>
       call(token, {
-        url: 'eventsub/subscriptions',
         method: 'POST',
-        jsonBody: {
+        path: subscriptions,
+        json: {
           type: wish.type,
           version: wish.version,
           condition: wish.condition,
@@ -94,16 +90,16 @@ export function createHelix(options: HelixOptions): Helix {
         },
       }),
     async list(token) {
-      const subscriptions: HelixSubscription[] = [];
+      const found: HelixSubscription[] = [];
       let after: string | undefined;
       for (let pages = 0; pages < maxPages; pages++) {
-        const got = await call(token, { url: 'eventsub/subscriptions', query: { after } });
+        const got = await call(token, { method: 'GET', path: subscriptions, query: { after } });
         const parsed = page.safeParse(got.body);
         if (got.status !== 200) return { ok: false, answer: got };
         if (!parsed.success) return { ok: false, answer: { ...got, status: 0, message: 'unreadable list' } };
-        subscriptions.push(...parsed.data.data.map(subscriptionOf));
+        found.push(...parsed.data.data.map(subscriptionOf));
         after = parsed.data.pagination?.cursor;
-        if (!after) return { ok: true, subscriptions };
+        if (!after) return { ok: true, subscriptions: found };
       }
       return {
         ok: false,
@@ -111,8 +107,8 @@ export function createHelix(options: HelixOptions): Helix {
       };
     },
     remove: (token, subscriptionId) =>
-      call(token, { url: 'eventsub/subscriptions', method: 'DELETE', query: { id: subscriptionId } }),
-    userByLogin: (token, login) => call(token, { url: 'users', query: { login } }),
+      call(token, { method: 'DELETE', path: subscriptions, query: { id: subscriptionId } }),
+    userByLogin: (token, login) => call(token, { method: 'GET', path: 'users', query: { login } }),
   };
 }
 
@@ -150,31 +146,33 @@ function instantOf(stamp: unknown): number | undefined {
 }
 
 async function answer(
-  options: HelixOptions,
+  { client, clock, deadlineMs, signal }: HelixOptions,
   token: string,
-  request: TwitchApiCallOptions,
+  request: HelixRequest,
 ): Promise<HelixAnswer> {
-  const deadline = new AbortController();
-  const cancel = options.clock.after(options.deadlineMs, () => deadline.abort());
+  if (signal?.aborted) return noAnswer('network failure');
+  const call = client.call(token, request);
+  let isLate = false;
+  const cancel = clock.after(deadlineMs, () => {
+    isLate = true;
+    call.abort();
+  });
+  signal?.addEventListener('abort', call.abort, { once: true });
   try {
-    // The type leaves `signal` out; the call spreads whatever it is given into fetch.
-    const signal = options.signal ? AbortSignal.any([deadline.signal, options.signal]) : deadline.signal;
-    const fetchOptions: TwitchApiCallFetchOptions & RequestInit = { signal };
-    const response = await callTwitchApiRaw(request, options.clientId, token, 'Bearer', fetchOptions);
-    const body = parseJson(await response.text());
+    const { status, headers, text } = await call.answer;
+    const body = parseJson(text);
     return {
-      status: response.status,
+      status,
       message: failure.safeParse(body).data?.message ?? '',
-      resetAt: resetOf(response.headers),
-      callsLeft: callsLeftOf(response.headers),
+      resetAt: resetOf(headers),
+      callsLeft: callsLeftOf(headers),
       body,
     };
   } catch {
-    return noAnswer(
-      deadline.signal.aborted ? `no answer within ${options.deadlineMs} ms` : 'network failure',
-    );
+    return noAnswer(isLate ? `no answer within ${deadlineMs} ms` : 'network failure');
   } finally {
     cancel();
+    signal?.removeEventListener('abort', call.abort);
   }
 }
 
@@ -195,13 +193,13 @@ function parseJson(text: string): unknown {
 }
 
 /** https://dev.twitch.tv/docs/api/guide/#twitch-rate-limits: seconds since the epoch. */
-function resetOf(headers: Headers): number | null {
-  const seconds = Number(headers.get('ratelimit-reset'));
+function resetOf(headers: HelixResponse['headers']): number | null {
+  const seconds = Number(headers['ratelimit-reset']);
   return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : null;
 }
 
-function callsLeftOf(headers: Headers): number | null {
-  const text = headers.get('ratelimit-remaining');
+function callsLeftOf(headers: HelixResponse['headers']): number | null {
+  const text = headers['ratelimit-remaining'];
   const calls = Number(text);
-  return text === null || text === '' || !Number.isFinite(calls) ? null : calls;
+  return text === undefined || text === '' || !Number.isFinite(calls) ? null : calls;
 }

@@ -1,5 +1,5 @@
 // Carries out one topic's create or remove against Helix, through every answer that Helix can give (verdict.ts), and
-// tells the outcome. Calls are sequential per bot; nothing here writes a row.
+// tells the outcome. Creates of one pass may be under way side by side; nothing here writes a row.
 import type { ActualSubscription } from '../../domain/plan.ts';
 import { canonicalCondition, topicId } from '../../domain/topic.ts';
 import { pause, type Clock } from '../../runtime/clock.ts';
@@ -8,7 +8,7 @@ import type { Helix, HelixSubscription } from './helix.ts';
 import { createPacer, isJoin } from './pacing.ts';
 import type { Slot } from './slot.ts';
 import type { Timings } from './timings.ts';
-import type { TokenKeeper } from './token-keeper.ts';
+import type { TokenKeeper, TokenOutcome } from './token-keeper.ts';
 import { createVerdict, removeVerdict, type CreateVerdict } from './verdict.ts';
 
 export type CreateOutcome =
@@ -23,6 +23,8 @@ export type CreateOutcome =
   | { readonly kind: 'retry_later'; readonly code: string; readonly reason: string }
   /** The session ended under way, or Twitch says it did: nothing is known, plan again on the next one. */
   | { readonly kind: 'session_gone' }
+  /** Left as it is, since nothing else is to be sent in this pass. */
+  | { readonly kind: 'put_off' }
   /** Nothing at all may be sent before `until`. */
   | { readonly kind: 'wait'; readonly until: number }
   /** The bot's grant is gone. */
@@ -45,8 +47,27 @@ export interface SubscriberDeps {
   readonly standingBy?: (() => boolean) | undefined;
 }
 
+/** What the creates of one pass have in common. */
+export interface CreatePass {
+  /** The ids of every session of ours. */
+  readonly ours: () => ReadonlySet<string>;
+  /** Nobody waits for an answer any more. */
+  readonly signal: AbortSignal;
+  /** Nothing further is to be sent, by none of them; what is answered still counts. Aborts with `signal` at the latest. */
+  readonly enough: AbortSignal;
+  /** Asked for by the first of them; whoever has it renewed does so for all. */
+  token?: Promise<TokenOutcome>;
+}
+
 /** A create takes at most: refresh, conflict, zombies, and a repeat after each. */
 const maxSteps = 8;
+
+/** What is not settled by the answer, but by further calls. */
+const asksForMore: ReadonlySet<CreateVerdict['do']> = new Set([
+  'refresh_token',
+  'resolve_conflict',
+  'clear_zombies',
+]);
 
 export class Subscriber {
   readonly #deps: SubscriberDeps;
@@ -75,26 +96,23 @@ export class Subscriber {
     return { ok: true, subscriptions: outcome.subscriptions.filter((each) => each.method === 'websocket') };
   }
 
-  async create(
-    topic: UpstreamTopic,
-    slot: Slot,
-    ours: () => ReadonlySet<string>,
-    signal: AbortSignal,
-  ): Promise<CreateOutcome> {
+  async create(topic: UpstreamTopic, slot: Slot, pass: CreatePass): Promise<CreateOutcome> {
     const { botId, helix, keeper, clock } = this.#deps;
+    const { ours, signal, enough } = pass;
     const generation = slot.generation;
     const gentle = this.#deps.standingBy?.() ?? false;
     const done = { refreshed: false, conflict: gentle, zombies: gentle };
-    const pacer = gentle ? this.#gentlePacer : this.#pacer;
-    const token = await keeper.usable(botId);
+    const token = await (pass.token ??= keeper.usable(botId));
     if (token.kind !== 'token') return tokenTrouble(token);
     let { accessToken } = token;
     for (let steps = 0; steps < maxSteps; steps++) {
-      if (isJoin(topic.type)) await pause(clock, pacer.waitMs(clock.now()), signal);
+      const place = isJoin(topic.type) ? this.#reserveJoin(gentle) : undefined;
+      if (place) await pause(clock, place.waitMs, enough);
       const { sessionId } = slot;
-      if (signal.aborted || sessionId === null || slot.generation !== generation)
-        return { kind: 'session_gone' };
-      if (isJoin(topic.type)) for (const each of [this.#pacer, this.#gentlePacer]) each.joined(clock.now());
+      const isGone = sessionId === null || slot.generation !== generation;
+      place?.settle(!isGone && !enough.aborted);
+      if (isGone) return { kind: 'session_gone' };
+      if (enough.aborted) return { kind: 'put_off' };
       const answer = await helix.create(accessToken, {
         type: topic.type,
         version: topic.version,
@@ -103,9 +121,11 @@ export class Subscriber {
       });
       if (signal.aborted || slot.generation !== generation || !slot.live) return { kind: 'session_gone' };
       const verdict = createVerdict(answer, { now: clock.now(), refreshed: done.refreshed });
+      if (enough.aborted && asksForMore.has(verdict.do)) return { kind: 'put_off' };
       if (verdict.do === 'refresh_token') {
         done.refreshed = true;
-        const renewed = await keeper.renew(botId, accessToken);
+        pass.token = keeper.renew(botId, accessToken);
+        const renewed = await pass.token;
         if (renewed.kind !== 'token') return tokenTrouble(renewed);
         ({ accessToken } = renewed);
       } else if (verdict.do === 'resolve_conflict' && !done.conflict) {
@@ -120,6 +140,25 @@ export class Subscriber {
       }
     }
     return { kind: 'retry_later', code: 'unsettled', reason: 'Twitch kept changing its answer' };
+  }
+
+  /**
+   * A place, which counts for both paces, and how long to wait for it. `settle` tells whether it is used, and counts it as of
+   * now: a timer may be late, and the next places are reckoned from when this one really went.
+   */
+  #reserveJoin(gentle: boolean): { readonly waitMs: number; settle(isUsed: boolean): void } {
+    const { clock } = this.#deps;
+    const now = clock.now();
+    const [mine, other] = gentle ? [this.#gentlePacer, this.#pacer] : [this.#pacer, this.#gentlePacer];
+    const waitMs = mine.reserve(now);
+    other.joined(now + waitMs);
+    const settle = (isUsed: boolean): void => {
+      for (const pacer of [mine, other]) {
+        pacer.free(now + waitMs);
+        if (isUsed) pacer.joined(clock.now());
+      }
+    };
+    return { waitMs, settle };
   }
 
   async remove(subscriptionId: string): Promise<RemoveOutcome> {

@@ -130,32 +130,35 @@ export class TopicLedger {
   ): Promise<void> {
     const at = this.#deps.clock.now();
     this.#costs.set(topic.id, created.cost ?? this.#costs.get(topic.id) ?? 0);
-    const confirmation = { subscriptionId: created.subscriptionId, slot, at, seenAt: at };
+    const { subscriptionId } = created;
     // Memory first: a session that ends while the row is being written must find the topic among what it loses.
-    this.confirmed.set(topic.id, confirmation);
+    this.confirmed.set(topic.id, { subscriptionId, slot, at, seenAt: at });
+    // A hand-over meanwhile takes it along.
+    const isStill = () => this.confirmed.get(topic.id)?.subscriptionId === subscriptionId;
     try {
       this.#deps.crash?.('subscription.before');
       await this.#change(topic, 'active', { code: null, reason: null }, { retryAt: null, ...created });
     } catch (error) {
       // What the row does not say is not believed either: the next pass creates it, and adopts what exists.
-      if (this.confirmed.get(topic.id) === confirmation) this.confirmed.delete(topic.id);
+      if (isStill()) this.confirmed.delete(topic.id);
       throw error;
     }
-    if (this.confirmed.get(topic.id) !== confirmation) return;
+    if (!isStill()) return;
     this.#attempts.delete(topic.id);
     // Events bear Twitch's stamps: a clock of ours that is behind must not end the gap before what was missed.
     this.coverage.close(topic.id, Math.max(at, createdAt ?? at));
   }
 
-  reject(topic: UpstreamTopic, why: { code: string; reason: string }): Promise<void> {
-    return this.#change(topic, 'rejected', why, { retryAt: null, subscriptionId: null });
+  /** `bot`: as it was before Twitch was asked. */
+  async reject(topic: UpstreamTopic, why: { code: string; reason: string }, bot: UpstreamBot): Promise<void> {
+    await this.#change(topic, 'rejected', why, { retryAt: null, subscriptionId: null }, bot);
   }
 
-  degrade(topic: UpstreamTopic, why: { code: string; reason: string }): Promise<void> {
+  async degrade(topic: UpstreamTopic, why: { code: string; reason: string }): Promise<void> {
     const { clock, random, timings } = this.#deps;
     const attempt = (this.#attempts.get(topic.id) ?? 0) + 1;
     this.#attempts.set(topic.id, attempt);
-    return this.#change(topic, 'degraded', why, {
+    await this.#change(topic, 'degraded', why, {
       retryAt: clock.now() + backOffMs(attempt, timings.backOff, random()),
     });
   }
@@ -188,12 +191,12 @@ export class TopicLedger {
     this.coverage.open(topicId, from, cause);
   }
 
-  /** Twitch ended the subscription with this status; what that means for the wish. */
-  async ended(topic: UpstreamTopic, status: string): Promise<void> {
+  /** Twitch ended the subscription with this status; what that means for the wish. `bot`: as it was before that was seen. */
+  async ended(topic: UpstreamTopic, status: string, bot: UpstreamBot): Promise<void> {
     const meaning = statusMeaning(status);
     if (meaning === 'session_lost') return;
     const why = { code: status, reason: `Twitch ended the subscription: ${status}` };
-    await this.#change(topic, meaning, why, { subscriptionId: null });
+    await this.#change(topic, meaning, why, { subscriptionId: null }, bot);
     if (status === 'authorization_revoked') this.#deps.checkToken(this.#botId);
   }
 
@@ -226,7 +229,7 @@ export class TopicLedger {
    * Works off the revocations that came in; true if any changed a row. What ended for want of a grant is only lost if a
    * grant was found to work since: it is made again with that one.
    */
-  async takeRevocations({ validatedAt }: UpstreamBot, topics: readonly UpstreamTopic[]): Promise<boolean> {
+  async takeRevocations(bot: UpstreamBot, topics: readonly UpstreamTopic[]): Promise<boolean> {
     let changed = false;
     for (let first = this.#revocations[0]; first; first = this.#revocations[0]) {
       const { topicId: id, subscription, at } = first;
@@ -234,8 +237,8 @@ export class TopicLedger {
       const topic = topics.find((each) => each.id === id);
       if (topic && (!known || known.subscriptionId === subscription.id)) {
         this.lose(id, at, revocationCause(subscription.status));
-        const hasNewGrant = subscription.status === 'authorization_revoked' && (validatedAt ?? 0) > at;
-        if (!hasNewGrant) await this.ended(topic, subscription.status);
+        const hasNewGrant = subscription.status === 'authorization_revoked' && (bot.validatedAt ?? 0) > at;
+        if (!hasNewGrant) await this.ended(topic, subscription.status, bot);
         changed = true;
       }
       this.#revocations.shift();
@@ -262,16 +265,20 @@ export class TopicLedger {
     return topicIdOf({ provider: 'twitch', botAccountId: this.#botId, type, version, condition });
   }
 
-  /** Writes a topic's state down and tells the owners of its interests, if it changed. */
+  /**
+   * Writes a topic's state down and tells the owners of its interests, if it changed. A verdict on the grant of `bot` is not
+   * written once that one has been replaced: a new grant has made the topic due, and nobody would do so again.
+   */
   async #change(
     topic: UpstreamTopic,
     state: InterestVerdict,
     why: { code: string | null; reason: string | null },
     patch: TopicPatch,
+    bot?: UpstreamBot,
   ): Promise<void> {
     const { clock, observer, sink, store } = this.#deps;
     const { code, reason } = why;
-    await store.updateTopic(topic.id, { state, code, reason, ...patch });
+    if ((await store.updateTopic(topic.id, { state, code, reason, ...patch }, bot)) === false) return;
     if (state === 'active') this.#deps.crash?.('subscription.after');
     if (topic.state === state) return;
     observer.topicState({ botId: this.#botId, topicId: topic.id, type: topic.type, state, code, reason });

@@ -12,6 +12,7 @@ import { createAuthorizations, type Authorizations } from './authorizations.ts';
 import type { UpstreamStatus, WakeReason } from './bot-upstream.ts';
 import { checkUpstream, type UpstreamCheck } from './check.ts';
 import { Fleet } from './fleet.ts';
+import { HelixClient } from './helix-call.ts';
 import { createHelix, foundUser } from './helix.ts';
 import { createOAuth, type TokenFacts } from './oauth.ts';
 import type { Timings } from './timings.ts';
@@ -81,13 +82,13 @@ export interface TwitchUpstreamDeps {
 const lastAnswersMs = 2_000;
 
 export function createTwitchUpstream(deps: TwitchUpstreamDeps): TwitchUpstream {
-  const { clientId, clientSecret, clock, timings } = deps;
+  const { clientId, clientSecret, clock, mockApiPort, timings } = deps;
   const stopping = new AbortController();
   const late = new AbortController();
   // Every bot and every call listens to them.
   for (const { signal } of [stopping, late]) setMaxListeners(0, signal);
   const call = { clientId, clock, deadlineMs: timings.helixMs, signal: stopping.signal };
-  const helix = createHelix(call);
+  const helix = createHelix({ ...call, client: new HelixClient({ clientId, mockApiPort }) });
   const oauth = createOAuth({ ...call, clientSecret, lateSignal: late.signal });
   const keeper = restrainedKeeper(
     createTokenKeeper({

@@ -1,4 +1,4 @@
-// How undici opens a connection to a receiver: name, guard, TCP, TLS, all within one deadline. Every socket to a receiver
+// How a connection to a receiver is opened: name, guard, TCP, TLS, all within one deadline. Every socket to a receiver
 // comes from here; it goes to an address that the guard has just vetted and to no other, so a name that changes its mind gains nothing.
 import type { Socket } from 'node:net';
 import { connect as connectTcp, isIP } from 'node:net';
@@ -9,6 +9,7 @@ import type { Clock } from '../../../runtime/clock.ts';
 import type { EgressGuard, VettedAddress } from '../ports.ts';
 import type { ConnectPhase } from './errors.ts';
 import { ConnectTimeoutError, EgressRefusedError } from './errors.ts';
+import { withoutBrackets } from './host-name.ts';
 import { firstSocket } from './socket-race.ts';
 
 export interface GuardedConnectorDeps {
@@ -21,30 +22,40 @@ export interface GuardedConnectorDeps {
   /** Certificate authorities in the place of the system's. */
   readonly tls?: Pick<ConnectionOptions, 'ca'>;
   /** How a socket to a literal address is opened; `net.connect` if absent. */
-  readonly openSocket?: (address: VettedAddress, port: number) => Socket;
+  readonly openSocket?: (address: VettedAddress, port: number, onBytes?: OnBytes) => Socket;
 }
+
+/** For each piece that arrives, from the first one on. The bytes are its own for the length of the call alone. */
+export type OnBytes = (bytes: Buffer) => void;
+
+export type ConnectOptions = buildConnector.Options & {
+  /** Instead of the socket's `data` and `readable`. */
+  readonly onBytes?: OnBytes;
+};
+
+export type Connector = (options: ConnectOptions, callback: buildConnector.Callback) => void;
 
 /**
  * For `new Agent({ connect: guardedConnector(…) })`. Fails with `EgressRefusedError` (no socket was opened),
  * `ConnectTimeoutError`, or the error of Node with its `code`: the resolver's, the socket's, TLS's. A failed connect
  * leaves no socket and no timer behind, and what the resolver says later is ignored.
  */
-export function guardedConnector(deps: GuardedConnectorDeps): buildConnector.connector {
+export function guardedConnector(deps: GuardedConnectorDeps): Connector {
   return (options, answer) => {
     connect(options, deps).then(
-      // Broken between the connect and now: its `close` may be over, and undici would wait for it for ever.
+      // Broken between the connect and now: its `close` may be over, and whoever asked would wait for it for ever.
       (socket) => (socket.destroyed ? answer(lostSocket(), null) : answer(null, socket)),
       (error: unknown) => answer(error instanceof Error ? error : new Error(String(error)), null),
     );
   };
 }
 
-/** Repeats would be served by undici's pool; 60 s of silence is when it asks whether the other side is still there. */
+/** After so much silence it asks whether the other side is still there. */
 const keepAliveDelayMs = 60_000;
 
 const defaultPorts: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };
 
-async function connect(options: buildConnector.Options, deps: GuardedConnectorDeps): Promise<Socket> {
+async function connect(options: ConnectOptions, deps: GuardedConnectorDeps): Promise<Socket> {
   let phase: ConnectPhase = 'resolve';
   const { clock, connectTimeoutMs } = deps;
   const ended = new AbortController();
@@ -65,7 +76,9 @@ async function connect(options: buildConnector.Options, deps: GuardedConnectorDe
     }
     if (options.protocol !== 'https:') return socket;
     phase = 'tls';
-    return await secure(socket, options, deps.tls, ended.signal);
+    const secured = await secure(socket, options, deps.tls, ended.signal);
+    if (options.onBytes) secured.on('data', options.onBytes);
+    return secured;
   } finally {
     cancel();
     deps.signal?.removeEventListener('abort', onStop);
@@ -80,17 +93,30 @@ async function vettedAddresses(hostname: string, guard: GuardedConnectorDeps['gu
 
 function openTcp(
   addresses: readonly VettedAddress[],
-  options: buildConnector.Options,
+  options: ConnectOptions,
   { clock, openSocket = openPlain }: GuardedConnectorDeps,
   signal: AbortSignal,
 ): Promise<Socket> {
+  const onBytes = options.protocol === 'http:' ? options.onBytes : undefined;
   const port = options.port === '' ? (defaultPorts[options.protocol] ?? 0) : Number(options.port);
-  return firstSocket(addresses, { open: (address) => openSocket(address, port), clock, signal });
+  return firstSocket(addresses, { open: (address) => openSocket(address, port, onBytes), clock, signal });
 }
 
+/** Read into by every socket in turn: a block of its own for each answer is more work than the answer. */
+const readBlock = Buffer.alloc(64 * 1024);
+
+const readingInto = (onBytes: OnBytes) => ({
+  buffer: readBlock,
+  callback: (length: number) => {
+    onBytes(readBlock.subarray(0, length));
+    return true;
+  },
+});
+
 /** A literal address, so that Node asks no name server of its own. */
-const openPlain = ({ address, family }: VettedAddress, port: number): Socket =>
+const openPlain = ({ address, family }: VettedAddress, port: number, onBytes?: OnBytes): Socket =>
   connectTcp({
+    ...(onBytes ? { onread: readingInto(onBytes) } : {}),
     host: address,
     family,
     port,
@@ -106,7 +132,7 @@ function secure(
   tls: GuardedConnectorDeps['tls'],
   signal: AbortSignal,
 ): Promise<Socket> {
-  const name = (servername || hostname).replace(/\.$/, '');
+  const name = withoutBrackets(servername || hostname).replace(/\.$/, '');
   return new Promise((resolve, reject) => {
     const secured = connectTls({
       ...tls,

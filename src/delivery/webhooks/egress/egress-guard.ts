@@ -7,6 +7,7 @@ import { pause, systemClock } from '../../../runtime/clock.ts';
 import type { EgressGuard, EgressVerdict, VettedAddress } from '../ports.ts';
 import type { AddressRefusal } from './address-verdict.ts';
 import { mergeRefusals, refuseAddress } from './address-verdict.ts';
+import { withoutBrackets } from './host-name.ts';
 import type { Lookup } from './lookup.ts';
 import { systemLookup } from './lookup.ts';
 
@@ -76,9 +77,6 @@ function readUrl(text: string): URL | (EgressVerdict & { ok: false }) {
   if (url.username !== '' || url.password !== '') return userinfoRefused;
   return url;
 }
-
-const withoutBrackets = (hostname: string) =>
-  hostname.startsWith('[') && hostname.endsWith(']') ? hostname.slice(1, -1) : hostname;
 
 /** RFC 1035, and the dot of the root. A resolver answers a longer one as if it were the relay that was broken. */
 const maxNameLength = 254;
