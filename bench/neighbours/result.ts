@@ -1,8 +1,8 @@
 // What the rounds come to, as a line for programs and as a table for a person. It counts what it was shown. Pure.
-import type { Sent } from '../webhooks/load.ts';
+import type { Sent } from '../kit/load.ts';
 import { arrivalKey } from '../webhooks/receiver-messages.ts';
 import type { Arrival } from '../webhooks/receiver-process.ts';
-import { percentile } from '../webhooks/result.ts';
+import { percentile } from '../kit/statistics.ts';
 
 export interface Round {
   /** The first one is not measured, but nothing of it may be lost either. */

@@ -1,14 +1,13 @@
 // The bench from start to end: a round alone, a round beside the hung receiver, and so on; waits, and leaves nothing behind.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startSimulator } from '../../test/simulator/index.ts';
-import { cleaningUp } from '../webhooks/clean-up.ts';
-import type { BenchDeps, Closing } from '../webhooks/clean-up.ts';
-import { createDatabase } from '../webhooks/database.ts';
-import { paced } from '../webhooks/load.ts';
+import type { BenchDeps, Closing } from '../kit/clean-up.ts';
+import { createDatabase } from '../kit/database.ts';
+import { paced } from '../kit/load.ts';
 import { startReceiver } from '../webhooks/receiver-process.ts';
-import { startRelay } from '../webhooks/relay-process.ts';
-import { waitWhileItMoves } from '../webhooks/wait.ts';
-import type { NeighboursOptions } from './options.ts';
+import { startRelay } from '../kit/relay-process.ts';
+import { waitWhileItMoves } from '../kit/wait.ts';
+import type { NeighboursOptions } from './flags.ts';
 import type { Measured, Round } from './result.ts';
 import { paths, setStage } from './stage.ts';
 
@@ -23,23 +22,18 @@ const perRound = 120;
 const settleMs = 500;
 const stalledMs = 45_000;
 
-/** Undefined when it was interrupted. Rejects when it could not be done. Nothing is left behind in either case. */
-export const runBench = (options: NeighboursOptions, deps: BenchDeps): Promise<Measured | undefined> =>
-  cleaningUp(deps, (closing) => measure(options, deps, closing));
-
-async function measure(
+export async function measure(
   options: NeighboursOptions,
   { say, signal }: BenchDeps,
   closing: Closing,
 ): Promise<Measured> {
   say('Starting the relay on a database of its own, the platform and the receivers…');
-  const database = options.databaseUrl === undefined ? undefined : await createDatabase(options.databaseUrl);
-  if (database) closing.push(() => database.drop());
+  const database = await createDatabase(options.databaseUrl, closing);
   const sim = await startSimulator();
   closing.push(() => sim.close());
   const receiver = await startReceiver(signal, closing);
   const hanging = await startReceiver(signal, closing, { hangs: true });
-  const relay = await startRelay({ sim, databaseUrl: database?.url, signal }, closing);
+  const relay = await startRelay({ sim, databaseUrl: database.url, signal }, closing);
   const { topic, switchOn } = await setStage(sim, relay, { receiver, hanging, signal });
 
   let expected = 0;
@@ -69,6 +63,6 @@ async function measure(
     paths,
     perSecond,
     arrivals: await receiver.report(),
-    database: database ? `PostgreSQL ${database.version}` : 'the embedded database',
+    database: database.name,
   };
 }

@@ -3,10 +3,11 @@
 import type { Simulator, SimUser } from '../../test/simulator/index.ts';
 import { basePath } from '../webhooks/receiver-messages.ts';
 import type { ReceiverProcess } from '../webhooks/receiver-process.ts';
-import type { RelayProcess } from '../webhooks/relay-process.ts';
-import { addBroadcaster, concurrency, signUp, topicsOn } from '../webhooks/stage.ts';
-import type { BenchTopic } from '../webhooks/stage.ts';
-import { waitFor } from '../webhooks/wait.ts';
+import type { RelayProcess } from '../kit/relay-process.ts';
+import { addBroadcaster, signUp, topicsOn } from '../kit/stage.ts';
+import type { BenchTopic } from '../kit/stage.ts';
+import { concurrency } from '../webhooks/stage.ts';
+import { waitFor } from '../kit/wait.ts';
 
 const healthy = 100;
 /** Of the healthy endpoints at their receiver. */

@@ -10,6 +10,11 @@ export const receiverMessage = z.discriminatedUnion('kind', [
     kind: z.literal('report'),
     /** Key, first arrival, number of requests. */
     arrivals: z.array(z.tuple([z.string(), z.number(), z.number()])),
+    /** Requests that were cut short or were no event: answered 400, and not among the arrivals. */
+    refused: z.number(),
+    /** Requests whose signature was looked at, and those of them whose signature was wrong. */
+    verified: z.number(),
+    forged: z.number(),
   }),
 ]);
 export type ReceiverMessage = z.infer<typeof receiverMessage>;
@@ -21,5 +26,10 @@ export const arrivalKey = (id: string, path = basePath): string => id + path.sli
 
 /** On the receiver's command line: it answers no event. */
 export const hangArgument = 'hang';
-/** To the receiver. */
-export const reportRequest = 'report';
+
+/** To the receiver. `secret`: from now on some of the signatures are looked at. */
+export const receiverRequest = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('report') }),
+  z.object({ kind: z.literal('secret'), secret: z.string() }),
+]);
+export type ReceiverRequest = z.infer<typeof receiverRequest>;

@@ -1,10 +1,10 @@
 // The bench's end of its receiver: starts the process, follows what it has got, and asks for the whole list at the end.
 import { join } from 'node:path';
-import { hasEnded, startChild, stopChild } from './child.ts';
-import type { Closing } from './clean-up.ts';
-import { basePath, hangArgument, receiverMessage, reportRequest } from './receiver-messages.ts';
-import type { ReceiverMessage } from './receiver-messages.ts';
-import { waitFor } from './wait.ts';
+import { hasEnded, startChild, stopChild } from '../kit/child.ts';
+import type { Closing } from '../kit/clean-up.ts';
+import { basePath, hangArgument, receiverMessage } from './receiver-messages.ts';
+import type { ReceiverMessage, ReceiverRequest } from './receiver-messages.ts';
+import { waitFor } from '../kit/wait.ts';
 
 const startWithinMs = 20_000;
 const reportWithinMs = 20_000;
@@ -21,7 +21,9 @@ export interface ReceiverProcess {
   /** Distinct arrivals so far, up to a twentieth of a second late. */
   readonly events: () => number;
   readonly requests: () => number;
-  /** By `arrivalKey`. */
+  /** From now on some signatures are looked at; one that is wrong is an error of the report. */
+  trust(secret: string): void;
+  /** By `arrivalKey`. Rejects when a request was cut short or signed wrongly. */
   report(): Promise<ReadonlyMap<string, Arrival>>;
 }
 
@@ -47,6 +49,11 @@ export async function startReceiver(
     if (hasEnded(child)) throw new Error('the receiver ended');
     return value;
   };
+  let isTrusting = false;
+  const ask = (request: ReceiverRequest): void => {
+    isTrusting ||= request.kind === 'secret';
+    child.send(request);
+  };
   const port = await waitFor(() => alive(last.listening?.port), {
     what: 'the receiver to start',
     withinMs: startWithinMs,
@@ -57,13 +64,17 @@ export async function startReceiver(
     pid: child.pid,
     events: () => alive(last.progress?.events) ?? 0,
     requests: () => alive(last.progress?.requests) ?? 0,
+    trust: (secret) => ask({ kind: 'secret', secret }),
     async report() {
-      child.send(reportRequest);
-      const arrivals = await waitFor(() => alive(last.report?.arrivals), {
+      ask({ kind: 'report' });
+      const { arrivals, refused, verified, forged } = await waitFor(() => alive(last.report), {
         what: "the receiver's report",
         withinMs: reportWithinMs,
         signal,
       });
+      if (refused > 0) throw new Error(`${refused} requests were cut short or no events`);
+      if (forged > 0) throw new Error(`${forged} of ${verified} signatures were wrong`);
+      if (isTrusting && verified === 0) throw new Error('not one signature was looked at');
       return new Map(arrivals.map(([key, at, requests]) => [key, { at, requests }]));
     },
   };

@@ -1,29 +1,43 @@
 // A database of the bench's own on the given server: empty at first, gone at the end.
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
+import type { Closing } from './clean-up.ts';
 
 export interface BenchDatabase {
-  readonly url: string;
-  readonly version: string;
-  drop(): Promise<void>;
+  /** Undefined: the relay's own, embedded one. */
+  readonly url: string | undefined;
+  /** For a person. */
+  readonly name: string;
 }
 
 const connectWithinMs = 10_000;
 
-export async function createDatabase(serverUrl: string): Promise<BenchDatabase> {
+/** Adds its own removal to `closing`. */
+export async function createDatabase(
+  serverUrl: string | undefined,
+  closing: Closing,
+): Promise<BenchDatabase> {
+  if (serverUrl === undefined) return { url: undefined, name: 'the embedded database' };
+  return createPostgres(serverUrl, closing);
+}
+
+export async function createPostgres(
+  serverUrl: string,
+  closing: Closing,
+): Promise<BenchDatabase & { readonly url: string }> {
   const name = `relay_bench_${randomBytes(6).toString('hex')}`;
   const version = await withClient(serverUrl, async (client) => {
     await client.query(`CREATE DATABASE ${name}`);
     const answer = await client.query<{ server_version: string }>('SHOW server_version');
     // What follows the number names the packager.
-    return answer.rows[0]?.server_version.split(' ')[0] ?? 'unknown';
+    return answer.rows[0]?.server_version.split(' ')[0] ?? 'of an unknown version';
   });
+  closing.push(() =>
+    withClient(serverUrl, (client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)),
+  );
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
-  const drop = async () => {
-    await withClient(serverUrl, (client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
-  };
-  return { url: url.href, version, drop };
+  return { url: url.href, name: `PostgreSQL ${version}` };
 }
 
 async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {

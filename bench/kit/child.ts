@@ -1,4 +1,4 @@
-// A process of the bench's own: started with Node and tsx, ended by its id and within bounds.
+// A process of the bench's own: started with Node, and with tsx if it is not built, ended by its id and within bounds.
 import { spawn } from 'node:child_process';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,7 +25,8 @@ export function startChild({
   env,
   stdio,
 }: ChildOptions): ChildProcess {
-  return spawn(process.execPath, [...nodeFlags, '--import', tsx, program, ...args], {
+  const loader = program.endsWith('.ts') ? ['--import', tsx] : [];
+  return spawn(process.execPath, [...nodeFlags, ...loader, program, ...args], {
     ...(cwd === undefined ? {} : { cwd }),
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio,

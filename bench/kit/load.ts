@@ -2,7 +2,7 @@
 // what arrived.
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import type { Simulator } from '../../test/simulator/index.ts';
-import type { BenchStage, BenchTopic } from './stage.ts';
+import type { BenchTopic, BenchTopics } from './stage.ts';
 import { now } from './wait.ts';
 
 export interface Sent {
@@ -19,8 +19,8 @@ export interface Load {
   readonly endedAt: number;
 }
 
-/** Of one topic in a row: few, so that the lanes fill evenly. */
-const inARow = 4;
+/** Of one topic in a row, unless told otherwise: few, so that webhook lanes fill evenly. */
+const fewInARow = 4;
 /** What the platform holds for a reader that is slower than it. */
 const maxBufferedBytes = 4_000_000;
 const drainWithinMs = 120_000;
@@ -28,8 +28,8 @@ const drainWithinMs = 120_000;
 /** All at once, the topics in turns. Slows down only for what the relay has not yet read. */
 export async function burst(
   sim: Simulator,
-  { topics, sessionId }: BenchStage,
-  { count, signal }: { count: number; signal: AbortSignal },
+  { topics, sessionId }: BenchTopics,
+  { count, signal, inARow = fewInARow }: { count: number; signal: AbortSignal; inARow?: number },
 ): Promise<Load> {
   const sent: Sent[] = [];
   const startedAt = now();
@@ -52,7 +52,7 @@ export async function burst(
 /** One event at a time, evenly. One that is late through this process is sent at once, and timed from then. */
 export async function paced(
   sim: Simulator,
-  { topics }: Pick<BenchStage, 'topics'>,
+  { topics }: Pick<BenchTopics, 'topics'>,
   { count, perSecond, signal }: { count: number; perSecond: number; signal: AbortSignal },
 ): Promise<Load> {
   const sent: Sent[] = [];
