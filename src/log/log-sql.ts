@@ -92,10 +92,16 @@ const columns = `seq::float8 AS seq, message_id, provider, type, version, event_
   (extract(epoch FROM received_at) * 1000)::float8 AS received_ms, bot_account_id, topic_id, topic_ids,
   service_account_id, body`;
 
-export const readSql = `SELECT ${columns} FROM event
+/**
+ * As `class=seq,…`, with each row that is read: of one snapshot with them, so that what retention has taken from a page is
+ * below the floors that came with it.
+ */
+const floors = `(SELECT string_agg(class || '=' || deleted_seq, ',') FROM log_floor) AS floors`;
+
+export const readSql = `SELECT ${columns}, ${floors} FROM event
 WHERE seq > $1::bigint AND seq <= $2::bigint ORDER BY event.seq LIMIT $3`;
 
-export const readTopicsSql = `SELECT ${columns} FROM event
+export const readTopicsSql = `SELECT ${columns}, ${floors} FROM event
 WHERE seq > $1::bigint AND seq <= $2::bigint AND (topic_id = ANY($4::uuid[]) OR topic_id IS NULL)
 ORDER BY event.seq LIMIT $3`;
 
@@ -151,6 +157,16 @@ export interface EventRow {
   readonly service_account_id: string | null;
   readonly body: string;
 }
+
+export interface PageRow extends EventRow {
+  readonly floors: string | null;
+}
+
+export const floorsOf = ({ floors: text }: PageRow): [name: string, seq: number][] =>
+  (text ?? '').split(',').map((each) => {
+    const [name = '', seq] = each.split('=');
+    return [name, Number(seq)];
+  });
 
 export const recordOf = (row: EventRow): LogRecord => ({
   seq: row.seq,

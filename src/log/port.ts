@@ -33,7 +33,7 @@ export interface EventLog {
   append(drafts: readonly EventDraft[]): Promise<(LogRecord | null)[]>;
   /**
    * The next records after `seq` (and not after `through`), in order, at most `limit`; with `topicIds`, notifications
-   * of other topics are left out.
+   * of other topics are left out. `floors` are then no older than what was read.
    */
   readAfter(seq: number, limit: number, topicIds?: readonly string[], through?: number): Promise<LogRecord[]>;
   /** The records at these positions that are there, in order. */

@@ -7,10 +7,11 @@ import type { EventDraft, LogRecord, RetentionClass } from '../domain/event.ts';
 import { retentionClasses } from '../domain/event.ts';
 import type { Filter } from '../domain/filter.ts';
 import type { Crash } from '../runtime/crash-points.ts';
-import type { AppendRow, EventRow, PruneRow } from './log-sql.ts';
+import type { AppendRow, EventRow, PageRow, PruneRow } from './log-sql.ts';
 import {
   appendParameters,
   appendSql,
+  floorsOf,
   pruneSql,
   readAtSql,
   readSql,
@@ -132,8 +133,11 @@ export class PostgresLog implements EventLog, PrunableLog {
     through: number = Number.MAX_SAFE_INTEGER,
   ): Promise<LogRecord[]> {
     const { rows } = topicIds
-      ? await this.#run<EventRow>('log_read_topics', readTopicsSql, [seq, through, limit, topicIds])
-      : await this.#run<EventRow>('log_read', readSql, [seq, through, limit]);
+      ? await this.#run<PageRow>('log_read_topics', readTopicsSql, [seq, through, limit, topicIds])
+      : await this.#run<PageRow>('log_read', readSql, [seq, through, limit]);
+    const [first] = rows;
+    if (first) for (const [name, floor] of floorsOf(first)) this.#raiseFloor(name, floor);
+    else await this.refreshFloors();
     return rows.map(recordOf);
   }
 
@@ -160,10 +164,7 @@ export class PostgresLog implements EventLog, PrunableLog {
       'SELECT class, deleted_seq::float8 AS floor FROM log_floor',
       [],
     );
-    for (const { class: name, floor } of rows) {
-      const known = retentionClasses.find((candidate) => candidate === name);
-      if (known) this.#raiseFloor(known, floor);
-    }
+    for (const { class: name, floor } of rows) this.#raiseFloor(name, floor);
     return this.#floors;
   }
 
@@ -180,9 +181,9 @@ export class PostgresLog implements EventLog, PrunableLog {
   }
 
   /** Answers may arrive out of order; a floor never sinks. */
-  #raiseFloor(retentionClass: RetentionClass, floor: number): void {
-    if (floor <= this.#floors[retentionClass]) return;
-    this.#floors = { ...this.#floors, [retentionClass]: floor };
+  #raiseFloor(name: string, floor: number): void {
+    const known = retentionClasses.find((candidate) => candidate === name);
+    if (known && floor > this.#floors[known]) this.#floors = { ...this.#floors, [known]: floor };
   }
 
   /** Named, each connection parses and plans the statement once. */

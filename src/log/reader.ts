@@ -8,18 +8,22 @@
 // is settled once `through` has been reached, and does not depend on which source gives it. The one rule is therefore:
 // if `after` is not before `from`, the window answers, else the database; `through` becomes the next `after`. A reader
 // crosses from one source to the other in the middle of a stream without anybody noticing, in either direction (a slow
-// one may fall out of the window again), and there is nothing to buffer, to deduplicate or to hand over.
+// one may fall out of the window again), and there is nothing to deduplicate or to hand over. For the same reason what
+// was read from the database beyond what a reader could take may be kept for its next question.
 import type { Selection } from '../delivery/port.ts';
 import type { Filter } from '../domain/filter.ts';
 import { matches } from '../domain/filter.ts';
-import type { Advance, EventLog, Floors, LogReader, ReadPage } from './port.ts';
+import type { Advance, EventLog, Floors, LogReader } from './port.ts';
+import type { Page } from './read-ahead.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { EncodedRecord } from './record-encode.ts';
 import type { Tail } from './tail.ts';
 
-/** At least this many rows per statement, since some of them may not match. */
-const minPage = 100;
-/** At most this many: with chat-sized events half a megabyte in memory per reader that catches up. */
-const maxPage = 500;
+/**
+ * Rows per statement: at least a hundred, since some of them may not match; at most five hundred, with chat-sized events
+ * half a megabyte per reader that catches up; and 16 MB for what is kept of them all.
+ */
+const aheadBounds = { minRows: 100, maxRows: 500, maxBytes: 16 * 1024 * 1024 };
 /**
  * How far one statement looks for a match: with a rare topic, or for a time, it would else wade through days of log, and in
  * the embedded database nobody else is served meanwhile.
@@ -27,12 +31,13 @@ const maxPage = 500;
 const spanSeqs = 50_000;
 
 export interface ReaderDeps {
-  readonly log: Pick<EventLog, 'epoch' | 'readAfter' | 'readAt' | 'select' | 'floors' | 'refreshFloors'>;
+  readonly log: Pick<EventLog, 'epoch' | 'readAfter' | 'readAt' | 'select' | 'floors'>;
   readonly tail: Pick<Tail, 'window' | 'onAdvance'>;
 }
 
 export function createReader(deps: ReaderDeps): LogReader {
   const { log, tail } = deps;
+  const ahead = new ReadAhead(aheadBounds, (filter, after, rows) => fetchPage(deps, filter, after, rows));
   return {
     epoch: log.epoch,
     head: () => tail.window.to,
@@ -45,35 +50,32 @@ export function createReader(deps: ReaderDeps): LogReader {
     },
 
     /**
-     * At most `limit` records after `after`, in order. Synchronous from the recent window; a promise from the database,
-     * which rejects while that is away. Before it resolves the floors are refreshed: where `floors` then lie above
-     * `after`, retention may have been faster than this reader.
+     * At most `limit` records after `after`, in order. Synchronous from memory; a promise from the database, which rejects
+     * while that is away. When it resolves, `floors` are no older than the answer: where they lie above `after`, retention
+     * may have been faster than this reader.
      */
     read(after, filter, limit) {
       if (limit < 1 || after >= tail.window.to) return { records: [], through: after };
       if (after >= tail.window.from) return tail.window.read(after, filter, limit);
-      return readDatabase(deps, after, filter, limit);
+      return ahead.read(filter, after, limit, tail.window.from);
     },
   };
 }
 
-async function readDatabase(
+async function fetchPage(
   { log, tail }: ReaderDeps,
-  after: number,
   filter: Filter,
-  limit: number,
-): Promise<ReadPage> {
+  after: number,
+  rows: number,
+): Promise<Page> {
   // Taken before the statement runs: up to here everything is committed, and so the page is complete.
-  const through = Math.min(tail.window.to, after + spanSeqs);
-  const pageSize = Math.min(Math.max(limit, minPage), maxPage);
-  const page = await log.readAfter(after, pageSize, [...filter.topics.keys()], through);
-  await log.refreshFloors();
-  const matching = page.filter((record) => matches(filter, record));
-  const records = matching.slice(0, limit).map((record) => new EncodedRecord(record, log.epoch));
-  const last = matching.length > limit ? records.at(-1) : undefined;
-  if (last) return { records, through: last.seq };
-  const full = page.length === pageSize ? page.at(-1) : undefined;
-  return { records, through: full?.seq ?? through };
+  const end = Math.min(tail.window.to, after + spanSeqs);
+  const found = await log.readAfter(after, rows, [...filter.topics.keys()], end);
+  const records = found
+    .filter((record) => matches(filter, record))
+    .map((record) => new EncodedRecord(record, log.epoch));
+  const full = found.length === rows ? found.at(-1) : undefined;
+  return { records, through: full?.seq ?? end };
 }
 
 /** Ids have an index. */

@@ -63,14 +63,40 @@ const envelopeBytes = 600;
 
 /** The contract's member order. The cursor is base64url and the time ISO, so neither needs escaping. */
 function eventJson(record: LogRecord, cursor: string): string {
-  const bot = record.botAccountId;
-  const topicId = record.audience.kind === 'topic' ? record.audience.topicId : null;
+  const { front, back } = membersOfTopic(record);
   return (
-    `{"id":${JSON.stringify(record.id)},"cursor":"${cursor}"` +
-    `,"provider":${JSON.stringify(record.provider)},"type":${JSON.stringify(record.type)}` +
-    `,"version":${JSON.stringify(record.version)},"event_timestamp":${JSON.stringify(record.eventTimestamp)}` +
-    `,"received_at":"${new Date(record.receivedAt).toISOString()}"` +
-    `,"bot_account_id":${bot === null ? 'null' : JSON.stringify(bot)}` +
-    `,"topic_id":${topicId === null ? 'null' : JSON.stringify(topicId)},${record.body}}`
+    `{"id":${quoted(record.id)},"cursor":"${cursor}"${front}${quoted(record.eventTimestamp)}` +
+    `,"received_at":"${new Date(record.receivedAt).toISOString()}"${back}${record.body}}`
   );
 }
+
+interface TopicMembers extends Pick<LogRecord, 'provider' | 'type' | 'version' | 'botAccountId'> {
+  readonly front: string;
+  readonly back: string;
+}
+
+/** What all events of a topic have in common is made once; the newest few thousand topics. */
+const known = new Map<string | null, TopicMembers>();
+const maxKnown = 4_096;
+
+function membersOfTopic({ provider, type, version, botAccountId, audience }: LogRecord): TopicMembers {
+  const topicId = audience.kind === 'topic' ? audience.topicId : null;
+  const last = known.get(topicId);
+  const isSame =
+    last?.type === type &&
+    last.version === version &&
+    last.provider === provider &&
+    last.botAccountId === botAccountId;
+  if (isSame) return last;
+  const front = `,"provider":${quoted(provider)},"type":${quoted(type)},"version":${quoted(version)},"event_timestamp":`;
+  const back = `,"bot_account_id":${orNull(botAccountId)},"topic_id":${orNull(topicId)},`;
+  const made = { provider, type, version, botAccountId, front, back };
+  if (known.size >= maxKnown) known.clear();
+  known.set(topicId, made);
+  return made;
+}
+
+/** As in nearly every id, name and timestamp: nothing that JSON would write differently. */
+const plain = /^[\w.:+-]*$/;
+const quoted = (text: string): string => (plain.test(text) ? `"${text}"` : JSON.stringify(text));
+const orNull = (text: string | null): string => (text === null ? 'null' : quoted(text));

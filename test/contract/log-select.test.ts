@@ -117,7 +117,6 @@ it('is asked for a bounded stretch at a time, above what retention has removed',
       readAfter: async () => [],
       readAt: async () => [],
       floors: () => ({ chat: 60_000, standard: 40_000 }),
-      refreshFloors: async () => ({ chat: 60_000, standard: 40_000 }),
       async select(_filter, { after, through }, limit) {
         asked.push([after, through, limit]);
         return seqs.filter((seq) => seq > after && seq <= through).slice(0, limit);

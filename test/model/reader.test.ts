@@ -75,15 +75,17 @@ it('reads exactly the matching records, in order, once', async () => {
         const reader = createReader({ log, tail });
         const filter = filterOf(shape);
         const start = Math.min(after, reader.head());
-        const seen: number[] = [];
-        let position = start;
+        // Two with one filter, one from the log's begin, as two consumers of a service.
+        const walks = [start, 0].map((from) => ({ from, position: from, seen: [] as number[] }));
         const read = async () => {
-          const { records, through } = await reader.read(position, filter, limit);
-          expect(records.length).toBeLessThanOrEqual(limit);
-          expect(through).toBeGreaterThanOrEqual(records.at(-1)?.seq ?? position);
-          expect(through).toBeLessThanOrEqual(reader.head());
-          seen.push(...records.map((record) => record.seq));
-          position = through;
+          for (const walk of walks) {
+            const { records, through } = await reader.read(walk.position, filter, limit);
+            expect(records.length).toBeLessThanOrEqual(limit);
+            expect(through).toBeGreaterThanOrEqual(records.at(-1)?.seq ?? walk.position);
+            expect(through).toBeLessThanOrEqual(reader.head());
+            walk.seen.push(...records.map((record) => record.seq));
+            walk.position = through;
+          }
         };
         for (const each of steps) {
           if (each.kind === 'read') await read();
@@ -97,9 +99,11 @@ it('reads exactly the matching records, in order, once', async () => {
         await new Promise((resolve) => setImmediate(resolve));
         await tail.catchUp();
         expect(reader.head()).toBe(log.head());
-        while (position < reader.head()) await read();
-        const expected = log.records.filter((record) => record.seq > start && matches(filter, record));
-        expect(seen).toEqual(expected.map((record) => record.seq));
+        while (walks.some(({ position }) => position < reader.head())) await read();
+        for (const { from, seen } of walks) {
+          const expected = log.records.filter((record) => record.seq > from && matches(filter, record));
+          expect(seen).toEqual(expected.map((record) => record.seq));
+        }
       },
     ),
     { numRuns: 400 },
@@ -123,10 +127,6 @@ function longLog(kept: readonly number[], { from = 999_000, to = 1_000_000, floo
       return within(after, through).slice(0, limit);
     },
     floors: () => ({ chat: floor + 5, standard: floor }),
-    refreshFloors: async () => {
-      asked.push('floors');
-      return { chat: floor, standard: floor };
-    },
   };
   const advanced: unknown[] = [];
   const tail: ReaderDeps['tail'] = {
@@ -155,20 +155,46 @@ describe('one statement', () => {
   it('looks no further than fifty thousand positions for a match, and says how far it got', async () => {
     const { reader, asked } = longLog([700_000]);
     expect(await reader.read(600_000, everything, 10)).toEqual({ records: [], through: 650_000 });
-    // The floors as they are after the read: what retention took meanwhile would else look like nothing at all.
-    expect(asked).toEqual(['read 100 of 1 topics in (600000, 650000]', 'floors']);
+    expect(asked).toEqual(['read 100 of 1 topics in (600000, 650000]']);
   });
 
   it('takes at least a hundred rows and at most five hundred, and goes on behind a full page', async () => {
     const kept = Array.from({ length: 900 }, (_, index) => 2 * index + 1);
-    const { reader, asked } = longLog(kept);
-    const nothing = filterOf({ topics: [[1, 100_000]], types: null });
-    expect(await reader.read(0, nothing, 1)).toEqual({ records: [], through: 199 });
-    expect(await reader.read(0, nothing, 300)).toEqual({ records: [], through: 599 });
-    expect(await reader.read(0, nothing, 10_000)).toEqual({ records: [], through: 999 });
-    expect(asked.filter((each) => each !== 'floors')).toEqual(
-      [100, 300, 500].map((rows) => `read ${rows} of 1 topics in (0, 50000]`),
-    );
+    for (const [limit, rows, through] of [
+      [1, 100, 199],
+      [300, 300, 599],
+      [10_000, 500, 999],
+    ] as const) {
+      const { reader, asked } = longLog(kept);
+      const nothing = filterOf({ topics: [[1, 100_000]], types: null });
+      expect(await reader.read(0, nothing, limit)).toEqual({ records: [], through });
+      expect(asked).toEqual([`read ${rows} of 1 topics in (0, 50000]`]);
+    }
+  });
+
+  it('asks for more the longer somebody reads on, and gives the rest from memory', async () => {
+    const { reader, asked } = longLog(Array.from({ length: 2_000 }, (_, index) => index + 1));
+    const seen: number[] = [];
+    for (let after = 0; after < 1_000; ) {
+      const answer = reader.read(after, everything, 64);
+      const inMemory = !(answer instanceof Promise);
+      const { records, through } = await answer;
+      expect(inMemory).toBe(![0, 100, 300, 700].includes(after));
+      seen.push(...records.map(({ seq }) => seq));
+      after = through;
+    }
+    expect(seen).toEqual(Array.from({ length: seen.length }, (_, index) => index + 1));
+    // The last one is on its way already.
+    expect(asked.map((each) => each.split(' ')[1])).toEqual(['100', '200', '400', '500', '500']);
+  });
+
+  it('of two readers of one filter who are far apart takes no more than each wants', async () => {
+    const { reader, asked } = longLog(Array.from({ length: 20_000 }, (_, index) => index + 1));
+    for (let turn = 0; turn < 5; turn++) {
+      await reader.read(turn * 150, everything, 150);
+      await reader.read(10_000 + turn * 150, everything, 150);
+    }
+    expect(new Set(asked.map((each) => each.split(' ')[1]))).toEqual(new Set(['150']));
   });
 
   it('passes what was cut off next, and nothing twice', async () => {

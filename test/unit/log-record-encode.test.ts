@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import fc from 'fast-check';
 import { WebSocket } from 'ws';
 import { describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../src/domain/event.ts';
@@ -50,6 +51,35 @@ describe('the event', () => {
         `"type":"channel.follow","version":"2","event_timestamp":"2026-11-21T03:00:00.123456789Z",` +
         `"received_at":"${new Date(1_795_230_000_123).toISOString()}",` +
         `"bot_account_id":"${bot}","topic_id":"${uuid(1)}",${body}}`,
+    );
+  });
+
+  it('has its own members whatever an earlier event of its topic had, and whatever characters are in them', () => {
+    const word = fc.oneof(fc.constantFrom('1', '2', 'a"b', 'line\nend\n', 'ä\u2028', ''), fc.string());
+    const shape = fc.record({
+      id: word,
+      provider: word,
+      type: word,
+      version: word,
+      eventTimestamp: word,
+      botAccountId: fc.option(word),
+      topicId: fc.constantFrom(uuid(1), uuid(2)),
+    });
+    fc.assert(
+      fc.property(fc.array(shape, { maxLength: 8 }), (events) => {
+        for (const { topicId, ...members } of events) {
+          const options = { ...members, audience: { kind: 'topic' as const, topicId } };
+          expect(JSON.parse(record(options).json())).toMatchObject({
+            id: members.id,
+            provider: members.provider,
+            type: members.type,
+            version: members.version,
+            event_timestamp: members.eventTimestamp,
+            bot_account_id: members.botAccountId,
+            topic_id: topicId,
+          });
+        }
+      }),
     );
   });
 
