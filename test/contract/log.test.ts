@@ -167,17 +167,20 @@ describe('prune', () => {
   it.each([
     ['with the records', ['old', 'new'], ['new']],
     ['with none', ['old'], []],
-  ])('has them with every page that it reads, %s: what is missing lies below them', async (_how, sent, left) => {
-    const [mine, other] = [await open(), await open()];
-    await other.append(sent.map((id) => draft(id, at(id === 'old' ? 1000 : 5000))));
-    await other.prune('standard', 2000, 500);
-    expect(ids(await mine.readAfter(0, 10))).toEqual(left);
-    expect(mine.floors()).toEqual({ chat: 0, standard: 1 });
-    // The other statement, for some topics.
-    const again = await open();
-    await other.append([draft('last', at(6000))]);
-    await other.prune('standard', 5500, 500);
-    expect(ids(await again.readAfter(0, 10, [uuid(1)]))).toEqual(['last']);
-    expect(again.floors().standard).toBe(left.length + 1);
-  });
+  ])(
+    'has them with every page that it reads, %s: what is missing lies below them',
+    async (_how, sent, left) => {
+      const [mine, other] = [await open(), await open()];
+      await other.append(sent.map((id) => draft(id, at(id === 'old' ? 1000 : 5000))));
+      await other.prune('standard', 2000, 500);
+      expect(ids(await mine.readAfter(0, 10))).toEqual(left);
+      expect(mine.floors()).toEqual({ chat: 0, standard: 1 });
+      // The other statement, for some topics.
+      const again = await open();
+      await other.append([draft('last', at(6000))]);
+      await other.prune('standard', 5500, 500);
+      expect(ids(await again.readAfter(0, 10, [uuid(1)]))).toEqual(['last']);
+      expect(again.floors().standard).toBe(left.length + 1);
+    },
+  );
 });

@@ -175,7 +175,7 @@ describe('one statement', () => {
   it('asks for more the longer somebody reads on, and gives the rest from memory', async () => {
     const { reader, asked } = longLog(Array.from({ length: 2_000 }, (_, index) => index + 1));
     const seen: number[] = [];
-    for (let after = 0; after < 1_000; ) {
+    for (let after = 0; after < 1_000;) {
       const answer = reader.read(after, everything, 64);
       const inMemory = !(answer instanceof Promise);
       const { records, through } = await answer;

@@ -20,7 +20,7 @@ import { SigningSecrets } from './live-secrets.ts';
 import { isExpired, judge, maxPauseMs } from './verdict.ts';
 
 /** Requests begun in one turn of the event loop: some milliseconds of work, then the others have theirs. */
-const perTurn = 32;
+const perTurn = 64;
 /** Owed deliveries of one run in hand: enough to keep every request busy while the next are claimed. */
 const minHeld = 16;
 
