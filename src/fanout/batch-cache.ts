@@ -4,9 +4,19 @@ import type { Batch, FrameEncoding } from '../delivery/port.ts';
 import type { Filter } from '../domain/filter.ts';
 import type { LogReader, ReadPage } from '../log/port.ts';
 
+interface Question {
+  readonly after: number;
+  readonly filter: Filter;
+  readonly limit: number;
+  readonly encoding: FrameEncoding;
+  readonly answer: Batch;
+}
+
 export class BatchCache {
   readonly #reader: Pick<LogReader, 'read'>;
   readonly #answers = new Map<string, Batch | Promise<Batch>>();
+  /** The next reader mostly asks the same, and is answered without a key being made. */
+  #last: Question | undefined;
   #clearing = false;
 
   constructor(reader: Pick<LogReader, 'read'>) {
@@ -14,9 +24,17 @@ export class BatchCache {
   }
 
   get(after: number, filter: Filter, limit: number, encoding: FrameEncoding): Batch | Promise<Batch> {
+    const last = this.#last;
+    const isSame =
+      last?.after === after && last.filter === filter && last.limit === limit && last.encoding === encoding;
+    if (isSame) return last.answer;
     const key = `${after}|${limit}|${encoding}|${filter.key}`;
     const known = this.#answers.get(key);
-    if (known) return known;
+    if (known instanceof Promise) return known;
+    if (known) {
+      this.#last = { after, filter, limit, encoding, answer: known };
+      return known;
+    }
     const page = this.#reader.read(after, filter, limit);
     if (page instanceof Promise) {
       const answer = page.then((read) => join(read, encoding));
@@ -29,12 +47,14 @@ export class BatchCache {
     }
     const answer = join(page, encoding);
     this.#answers.set(key, answer);
+    this.#last = { after, filter, limit, encoding, answer };
     this.#clearSoon();
     return answer;
   }
 
   /** The log went on: an answer from before would wake readers for nothing. Reads under way stay shareable. */
   clear(): void {
+    this.#last = undefined;
     for (const [key, answer] of this.#answers) if (!(answer instanceof Promise)) this.#answers.delete(key);
   }
 

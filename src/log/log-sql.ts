@@ -4,6 +4,7 @@ import type { Selection } from '../delivery/port.ts';
 import type { Audience, EventDraft, LogRecord } from '../domain/event.ts';
 import type { Filter } from '../domain/filter.ts';
 import { retentionClassOf } from '../domain/event.ts';
+import { encodeTextArray } from '../runtime/text-array.ts';
 
 /**
  * Hands out numbers and inserts in one statement. The update's row lock is held until the commit, so whoever comes
@@ -56,36 +57,6 @@ export function appendParameters(drafts: readonly EventDraft[]): (number | Buffe
     column(({ audience }) => (audience.kind === 'service' ? audience.serviceAccountId : null)),
     column((draft) => draft.body),
   ];
-}
-
-const textOid = 25;
-const nullLength = 0xffffffff;
-
-/**
- * PostgreSQL's binary form of text[]: event bodies are full of quotes, which the textual form would have us escape and
- * the server unescape. Layout: dimensions, null flag, element type, size, lower bound, then length and bytes of each
- * (src/backend/utils/adt/arrayfuncs.c, array_recv).
- */
-export function encodeTextArray(values: readonly (string | null)[]): Buffer {
-  let size = 20;
-  let hasNull = 0;
-  for (const value of values) {
-    size += 4 + (value === null ? 0 : Buffer.byteLength(value));
-    if (value === null) hasNull = 1;
-  }
-  const bytes = Buffer.allocUnsafe(size);
-  bytes.writeInt32BE(1, 0);
-  bytes.writeInt32BE(hasNull, 4);
-  bytes.writeInt32BE(textOid, 8);
-  bytes.writeInt32BE(values.length, 12);
-  bytes.writeInt32BE(1, 16);
-  let at = 20;
-  for (const value of values) {
-    const length = value === null ? 0 : bytes.write(value, at + 4);
-    bytes.writeUInt32BE(value === null ? nullLength : length, at);
-    at += 4 + length;
-  }
-  return bytes;
 }
 
 const columns = `seq::float8 AS seq, message_id, provider, type, version, event_timestamp,

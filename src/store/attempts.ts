@@ -1,9 +1,10 @@
 // The history of tries at webhook endpoints: written late and in batches by the dispatcher, read by the service, pruned by
 // age. No promise about delivery rests on it.
 import { z } from 'zod';
+import { encodeTextArray } from '../runtime/text-array.ts';
 import type { StoreContext } from './context.ts';
 import type { DeliveryKey } from './deliveries.ts';
-import { instant, isUuid, millis, storable } from './rows.ts';
+import { isUuid, millis, storable } from './rows.ts';
 
 const attemptState = z.enum(['delivered', 'retrying', 'failed', 'expired']);
 export type AttemptState = z.infer<typeof attemptState>;
@@ -119,15 +120,21 @@ SELECT a.id, a.endpoint_id, a.run, a.seq, a.message_id, a.type, a.attempt, a.sta
  ORDER BY a.id DESC LIMIT $7`;
 
 const recordSqlWhere = (condition: string): string => `
+WITH g AS (
+  SELECT service_id::uuid, endpoint_id::uuid, run, seq::bigint, message_id, type, attempt::int, state, outcome, status::int,
+         to_timestamp(started_ms::float8 / 1000)::timestamptz(3) AS started_at, duration_ms::int, response,
+         to_timestamp(next_ms::float8 / 1000)::timestamptz(3) AS next_at, ord
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])
+         WITH ORDINALITY
+         AS u(service_id, endpoint_id, run, seq, message_id, type, attempt, state, outcome, status, started_ms,
+              duration_ms, response, next_ms, ord)
+)
 INSERT INTO attempt (service_account_id, endpoint_id, run, seq, message_id, type, attempt, state, outcome, status,
                      started_at, duration_ms, response, next_at)
 SELECT s.id, g.endpoint_id, g.run, g.seq, g.message_id, g.type, g.attempt, g.state, g.outcome, g.status, g.started_at,
        g.duration_ms, g.response, g.next_at
-  FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::int[], $8::text[],
-              $9::text[], $10::int[], $11::timestamptz[], $12::int[], $13::text[], $14::timestamptz[])
-       WITH ORDINALITY
-       AS g(service_id, endpoint_id, run, seq, message_id, type, attempt, state, outcome, status, started_at,
-            duration_ms, response, next_at, ord)
+  FROM g
   JOIN endpoint e ON e.id = g.endpoint_id
   JOIN service_account s ON s.id = g.service_id
  WHERE ${condition}
@@ -143,23 +150,30 @@ const recordSql = {
        AND a.state = g.state AND a.started_at = g.started_at)`),
 };
 
-function recordParameters(attempts: readonly AttemptRecord[]): unknown[] {
+function recordParameters(attempts: readonly AttemptRecord[]): Buffer[] {
+  const column = (pick: (attempt: AttemptRecord) => string | number | null) =>
+    encodeTextArray(
+      attempts.map((attempt) => {
+        const value = pick(attempt);
+        return value === null ? null : String(value);
+      }),
+    );
   return [
-    attempts.map(({ serviceAccountId }) => serviceAccountId),
-    attempts.map(({ endpointId }) => endpointId),
-    attempts.map(({ run }) => run),
-    attempts.map(({ seq }) => seq),
-    attempts.map(({ messageId }) => messageId),
-    attempts.map(({ type }) => type),
-    attempts.map(({ attempt }) => attempt),
-    attempts.map(({ state }) => state),
-    attempts.map(({ outcome }) => outcome),
-    attempts.map(({ status }) => status),
-    attempts.map(({ startedAt }) => new Date(startedAt)),
-    attempts.map(({ durationMs }) => Math.round(durationMs)),
+    column(({ serviceAccountId }) => serviceAccountId),
+    column(({ endpointId }) => endpointId),
+    column(({ run }) => run),
+    column(({ seq }) => seq),
+    column(({ messageId }) => messageId),
+    column(({ type }) => type),
+    column(({ attempt }) => attempt),
+    column(({ state }) => state),
+    column(({ outcome }) => outcome),
+    column(({ status }) => status),
+    column(({ startedAt }) => startedAt),
+    column(({ durationMs }) => Math.round(durationMs)),
     // A receiver may answer with anything.
-    attempts.map(({ response }) => response && storable(response)),
-    attempts.map(({ nextAt }) => instant(nextAt)),
+    column(({ response }) => response && storable(response)),
+    column(({ nextAt }) => nextAt),
   ];
 }
 

@@ -67,7 +67,9 @@ export function gatewayObserver(told: BusinessEvents, log: Logger, clock: Clock)
 }
 
 export const webhookObserver = (told: BusinessEvents, log: Logger): WebhookObserver => ({
-  attempted: ({ endpointId, ...attempt }) => told.webhookAttempted({ endpoint: endpointId, ...attempt }),
+  // Member by member: it is told of every request, and a spread takes longer than the rest of it.
+  attempted: ({ endpointId: endpoint, outcome, state, attempt, status, durationMs }) =>
+    told.webhookAttempted({ endpoint, outcome, state, attempt, status, durationMs }),
   health: ({ endpointId, serviceAccountId, health }) =>
     told.endpointChanged({
       id: endpointId,

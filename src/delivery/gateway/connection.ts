@@ -45,6 +45,7 @@ export class Connection implements Session {
   readonly #key: string;
   readonly #alarm: Alarm;
   readonly #walk: LogWalk<ReadResult | Batch>;
+  readonly #savedAs = (): ConsumerPosition => this.position;
   #state: ConnectionState;
   #unwatch: (() => void) | undefined;
   #final: Promise<void> = Promise.resolve();
@@ -164,7 +165,7 @@ export class Connection implements Session {
         this.#context.turns.ask(this);
         return;
       case 'dirty':
-        this.#context.positions.mark(this.#key, () => this.position);
+        this.#context.positions.mark(this.#key, this.#savedAs);
         return;
       case 'persistFinal':
         this.#final = this.#context.positions.saveNow(this.#key, this.position);
@@ -200,7 +201,7 @@ export class Connection implements Session {
       seqs: shared ? result.seqs : records.map((record) => record.seq),
       through,
       head: this.#context.feed.head(),
-      oldest: this.#sample(records[0]),
+      oldest: this.#state.oldest ?? this.#sample(records[0]),
     });
   }
 

@@ -1,30 +1,42 @@
-// The events sent and not yet acknowledged, as sequence numbers in order. Immutable, pure.
+// The events sent and not yet acknowledged, as sequence numbers in order. Pure: no value that was given out ever changes.
+// It is asked for every delivery, so neither an acknowledgement nor a push copies what is outstanding.
 
 export interface SentWindow {
+  /** Those in [from, to) are outstanding. What lies before was acknowledged, what lies behind belongs to a later window. */
   readonly seqs: readonly number[];
-  /** Entries before this one are acknowledged; they are cut off at the next push, so that an ack copies nothing. */
   readonly from: number;
+  readonly to: number;
+  /** `seqs`, where the windows of this connection alone share it and it may grow behind `to`. */
+  readonly own: number[] | null;
 }
 
-export const emptyWindow: SentWindow = { seqs: [], from: 0 };
+export const emptyWindow: SentWindow = { seqs: [], from: 0, to: 0, own: null };
 
-export const windowSize = (window: SentWindow): number => window.seqs.length - window.from;
+/** So many acknowledged ones may stay in front before the rest is copied. */
+const slack = 256;
 
+export const windowSize = ({ from, to }: SentWindow): number => to - from;
+
+/** `seqs` may be shared with others, and is not written into. */
 export function push(window: SentWindow, seqs: readonly number[]): SentWindow {
   if (seqs.length === 0) return window;
-  if (windowSize(window) === 0) return { seqs, from: 0 };
-  return { seqs: [...window.seqs.slice(window.from), ...seqs], from: 0 };
+  if (windowSize(window) === 0) return { seqs, from: 0, to: seqs.length, own: null };
+  const mayGrow = window.own?.length === window.to && window.from <= slack;
+  const own = mayGrow ? window.own : window.seqs.slice(window.from, window.to);
+  const from = mayGrow ? window.from : 0;
+  for (const seq of seqs) own.push(seq);
+  return { seqs: own, from, to: own.length, own };
 }
 
 /** Everything up to `seq` is done. */
 export function acknowledge(window: SentWindow, seq: number): SentWindow {
   let low = window.from;
-  let high = window.seqs.length;
+  let high = window.to;
   while (low < high) {
     const middle = (low + high) >>> 1;
     if ((window.seqs[middle] ?? Infinity) <= seq) low = middle + 1;
     else high = middle;
   }
   if (low === window.from) return window;
-  return low === window.seqs.length ? emptyWindow : { seqs: window.seqs, from: low };
+  return low === window.to ? emptyWindow : { ...window, from: low };
 }
