@@ -34,6 +34,9 @@ interface Stretch {
   more: Promise<void> | undefined;
 }
 
+/** What a stretch weighs beside its records: it holds on to its filter, and empty ones are to be forgotten as well. */
+export const stretchBytes = 64 * 1024;
+
 export class ReadAhead {
   readonly #bounds: ReadAheadBounds;
   readonly #fetch: Fetch;
@@ -83,12 +86,11 @@ export class ReadAhead {
     const rows = this.#rows(limit, 2 * stretch.rows);
     const more = this.#fetch(filter, stretch.through, rows).then(({ records, through }) => {
       const kept = stretch.records.filter(({ seq }) => seq > stretch.newestFrom);
-      const bytes = weightOf(kept) + weightOf(records);
+      const both = [...kept, ...records];
+      const bytes = weightOf(both);
       const grownBy = bytes - stretch.bytes;
-      stretch.from = stretch.newestFrom;
-      stretch.newestFrom = stretch.through;
-      stretch.records = [...kept, ...records];
-      Object.assign(stretch, { through, rows, bytes, more: undefined });
+      const { newestFrom: from, through: newestFrom } = stretch;
+      Object.assign(stretch, { from, newestFrom, through, records: both, rows, bytes, more: undefined });
       if (this.#stretches.get(filter) === stretch) this.#grown(grownBy);
     });
     // Whoever comes to the end of what is here asks again, and is told.
@@ -116,7 +118,7 @@ export class ReadAhead {
 }
 
 const weightOf = (records: readonly EncodedRecord[]): number =>
-  records.reduce((bytes, { weight }) => bytes + weight, 0);
+  records.reduce((bytes, { weight }) => bytes + weight, stretchBytes);
 
 function partOf({ records, through }: Stretch, after: number, limit: number): ReadPage {
   const begin = records.findIndex(({ seq }) => seq > after);

@@ -2,7 +2,7 @@
 import { beforeEach, expect, it } from 'vitest';
 import type { Filter } from '../../src/domain/filter.ts';
 import type { ReadPage } from '../../src/log/port.ts';
-import { ReadAhead } from '../../src/log/read-ahead.ts';
+import { ReadAhead, stretchBytes } from '../../src/log/read-ahead.ts';
 import type { Page } from '../../src/log/read-ahead.ts';
 import { EncodedRecord } from '../../src/log/record-encode.ts';
 import { draft } from '../contract/log-fixtures.ts';
@@ -92,17 +92,28 @@ it('gives two who wait for the same page the same', async () => {
 
 it('holds no more than it may, and forgets first what was not used for longest', async () => {
   const { weight } = record(1);
-  const ahead = createAhead(45 * weight);
+  const ahead = createAhead(45 * weight + 2 * stretchBytes);
   await ahead.read(one, 0, 20, endOfLog);
   await ahead.read(other, 0, 20, endOfLog);
-  expect(ahead.bytes).toBe(40 * weight);
+  expect(ahead.bytes).toBe(40 * weight + 2 * stretchBytes);
   await ahead.read(one, 5, 5, endOfLog);
-  // 20 of its own more, so that the other one has to go.
+  // 40 of its own more, so that the other one has to go.
   await ahead.read(one, 20, 20, endOfLog);
-  expect(ahead.bytes).toBeLessThanOrEqual(45 * weight);
+  expect(ahead.bytes).toBe(60 * weight + stretchBytes);
   expect(ahead.read(other, 5, 5, endOfLog)).toBeInstanceOf(Promise);
   // More than it may hold at all: given once, and not kept.
-  const small = createAhead(5 * weight);
+  const small = createAhead(5 * weight + stretchBytes);
   expect(await seqs(small.read(one, 0, 10, endOfLog))).toHaveLength(10);
   expect(small.bytes).toBe(0);
+});
+
+it('forgets those who found nothing as well', async () => {
+  const ahead = createAhead(2 * stretchBytes);
+  answer = async (after) => ({ records: [], through: after + 100 });
+  const seekers = ['a', 'b', 'c'].map(filterNamed);
+  for (const filter of seekers)
+    expect(await ahead.read(filter, 0, 5, endOfLog)).toMatchObject({ through: 100 });
+  expect(ahead.bytes).toBe(2 * stretchBytes);
+  const [first, , last] = seekers.map((filter) => ahead.read(filter, 50, 5, endOfLog));
+  expect([first, last].map((page) => page instanceof Promise)).toEqual([true, false]);
 });
