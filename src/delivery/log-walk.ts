@@ -38,7 +38,7 @@ export class LogWalk<R extends ReadResult> {
     return this.#reading || this.#cancelRetry !== undefined;
   }
 
-  /** One read. With the recent window in memory everything happens within this call. */
+  /** One read. With what is in memory everything happens within this call. */
   read(after: number, filter: Filter, read: () => R | Promise<R>): void {
     if (this.isBusy || this.#ended) return;
     let answer: R | Promise<R>;

@@ -34,8 +34,9 @@ interface Stretch {
   more: Promise<void> | undefined;
 }
 
-/** What a stretch weighs beside its records: it holds on to its filter, and empty ones are to be forgotten as well. */
+/** What a stretch weighs beside its records, so that empty ones are forgotten as well: it holds on to its filter. */
 export const stretchBytes = 64 * 1024;
+const topicBytes = 100;
 
 export class ReadAhead {
   readonly #bounds: ReadAheadBounds;
@@ -66,14 +67,15 @@ export class ReadAhead {
     const part = partOf(stretch, after, limit);
     // Somebody who reads on, and has begun the newest page.
     const isReadingOn = stretch.newestFrom > stretch.from && part.through > stretch.newestFrom;
-    if (isReadingOn && stretch.through < end) stretch.more ??= this.#extend(filter, stretch, limit);
+    if (isReadingOn && stretch.through < end && !this.#isCrowded)
+      stretch.more ??= this.#extend(filter, stretch, limit);
     return part;
   }
 
   async #begin(filter: Filter, after: number, limit: number): Promise<ReadPage> {
     const rows = this.#rows(limit, 0);
     const { records, through } = await this.#fetch(filter, after, rows);
-    const bytes = weightOf(records);
+    const bytes = weightOf(filter, records);
     const stretch = { from: after, through, records, newestFrom: after, rows, bytes, more: undefined };
     this.#drop(filter);
     this.#stretches.set(filter, stretch);
@@ -83,11 +85,11 @@ export class ReadAhead {
 
   /** Adds the next page, twice as large as the newest one, and lets go of the one before that. */
   #extend(filter: Filter, stretch: Stretch, limit: number): Promise<void> {
-    const rows = this.#rows(limit, 2 * stretch.rows);
+    const rows = this.#rows(limit, this.#isCrowded ? 0 : 2 * stretch.rows);
     const more = this.#fetch(filter, stretch.through, rows).then(({ records, through }) => {
       const kept = stretch.records.filter(({ seq }) => seq > stretch.newestFrom);
       const both = [...kept, ...records];
-      const bytes = weightOf(both);
+      const bytes = weightOf(filter, both);
       const grownBy = bytes - stretch.bytes;
       const { newestFrom: from, through: newestFrom } = stretch;
       Object.assign(stretch, { from, newestFrom, through, records: both, rows, bytes, more: undefined });
@@ -96,6 +98,11 @@ export class ReadAhead {
     // Whoever comes to the end of what is here asks again, and is told.
     more.catch(() => (stretch.more = undefined));
     return more;
+  }
+
+  /** Of so many readers nobody asks for more than he can take: it would be forgotten before it is read. */
+  get #isCrowded(): boolean {
+    return this.#bytes > this.#bounds.maxBytes / 2;
   }
 
   #rows(limit: number, onwards: number): number {
@@ -117,8 +124,8 @@ export class ReadAhead {
   }
 }
 
-const weightOf = (records: readonly EncodedRecord[]): number =>
-  records.reduce((bytes, { weight }) => bytes + weight, stretchBytes);
+const weightOf = ({ topics }: Filter, records: readonly EncodedRecord[]): number =>
+  records.reduce((bytes, { weight }) => bytes + weight, stretchBytes + topicBytes * topics.size);
 
 function partOf({ records, through }: Stretch, after: number, limit: number): ReadPage {
   const begin = records.findIndex(({ seq }) => seq > after);

@@ -20,10 +20,10 @@ import { EncodedRecord } from './record-encode.ts';
 import type { Tail } from './tail.ts';
 
 /**
- * Rows per statement: at least a hundred, since some of them may not match; at most five hundred, with chat-sized events
- * half a megabyte per reader that catches up; and 16 MB for what is kept of them all.
+ * Rows per statement: at least a hundred, since some of them may not match; at most five hundred. Three times that is held
+ * or under way for a filter whose reader catches up, one or two megabytes, and 32 MB of them all.
  */
-const aheadBounds = { minRows: 100, maxRows: 500, maxBytes: 16 * 1024 * 1024 };
+const aheadBounds = { minRows: 100, maxRows: 500, maxBytes: 32 * 1024 * 1024 };
 /**
  * How far one statement looks for a match: with a rare topic, or for a time, it would else wade through days of log, and in
  * the embedded database nobody else is served meanwhile.

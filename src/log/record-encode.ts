@@ -75,7 +75,7 @@ interface TopicMembers extends Pick<LogRecord, 'provider' | 'type' | 'version' |
   readonly back: string;
 }
 
-/** What all events of a topic have in common is made once; the newest few thousand topics. */
+/** What all events of a topic have in common is made once, and forgotten for all when there are too many. */
 const known = new Map<string | null, TopicMembers>();
 const maxKnown = 4_096;
 
@@ -91,7 +91,7 @@ function membersOfTopic({ provider, type, version, botAccountId, audience }: Log
   const front = `,"provider":${quoted(provider)},"type":${quoted(type)},"version":${quoted(version)},"event_timestamp":`;
   const back = `,"bot_account_id":${orNull(botAccountId)},"topic_id":${orNull(topicId)},`;
   const made = { provider, type, version, botAccountId, front, back };
-  if (known.size >= maxKnown) known.clear();
+  if (known.size >= maxKnown && !last) known.clear();
   known.set(topicId, made);
   return made;
 }

@@ -97,9 +97,9 @@ it('holds no more than it may, and forgets first what was not used for longest',
   await ahead.read(other, 0, 20, endOfLog);
   expect(ahead.bytes).toBe(40 * weight + 2 * stretchBytes);
   await ahead.read(one, 5, 5, endOfLog);
-  // 40 of its own more, so that the other one has to go.
+  // 20 of its own more, so that the other one has to go.
   await ahead.read(one, 20, 20, endOfLog);
-  expect(ahead.bytes).toBe(60 * weight + stretchBytes);
+  expect(ahead.bytes).toBe(40 * weight + stretchBytes);
   expect(ahead.read(other, 5, 5, endOfLog)).toBeInstanceOf(Promise);
   // More than it may hold at all: given once, and not kept.
   const small = createAhead(5 * weight + stretchBytes);
@@ -116,4 +116,29 @@ it('forgets those who found nothing as well', async () => {
   expect(ahead.bytes).toBe(2 * stretchBytes);
   const [first, , last] = seekers.map((filter) => ahead.read(filter, 50, 5, endOfLog));
   expect([first, last].map((page) => page instanceof Promise)).toEqual([true, false]);
+});
+
+it('where half of it is in use, asks for no more than is wanted, and not before', async () => {
+  const { weight } = record(1);
+  const ahead = createAhead(60 * weight + 2 * stretchBytes);
+  await ahead.read(one, 0, 20, endOfLog);
+  await ahead.read(other, 0, 20, endOfLog);
+  await ahead.read(one, 20, 10, endOfLog);
+  expect(asked).toEqual(['one 20 after 0', 'other 20 after 0', 'one 10 after 20']);
+  expect(await seqs(ahead.read(one, 25, 5, endOfLog))).toEqual([26, 27, 28, 29, 30]);
+  expect(asked).toHaveLength(3);
+});
+
+it('counts what it holds however reads overlap: when all is replaced by nothing, nothing is left', async () => {
+  const { weight } = record(1);
+  const ahead = createAhead();
+  // Two begin at once, and one goes on while a third begins elsewhere and takes its place.
+  await Promise.all([ahead.read(one, 0, 10, endOfLog), ahead.read(one, 0, 20, endOfLog)]);
+  expect(ahead.bytes).toBe(20 * weight + stretchBytes);
+  const onwards = ahead.read(one, 20, 10, endOfLog);
+  const elsewhere = ahead.read(one, 5_000, 10, endOfLog);
+  expect(await seqs(onwards)).toHaveLength(10);
+  await elsewhere;
+  await new Promise(setImmediate);
+  expect(ahead.bytes).toBe(10 * weight + stretchBytes);
 });
