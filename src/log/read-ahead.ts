@@ -54,7 +54,10 @@ export class ReadAhead {
     return this.#bytes;
   }
 
-  /** At most `limit` records after `after`, and how far that is; at once if they are here. `end` is where the log ends. */
+  /**
+   * At most `limit` records after `after`, and how far that is; at once if they are here. From `end` on nobody asks here,
+   * and nothing is fetched ahead.
+   */
   read(filter: Filter, after: number, limit: number, end: number): ReadPage | Promise<ReadPage> {
     const stretch = this.#stretches.get(filter);
     if (!stretch || after < stretch.from || after > stretch.through) return this.#begin(filter, after, limit);
