@@ -30,11 +30,7 @@ export class BatchCache {
     if (isSame) return last.answer;
     const key = `${after}|${limit}|${encoding}|${filter.key}`;
     const known = this.#answers.get(key);
-    if (known instanceof Promise) return known;
-    if (known) {
-      this.#last = { after, filter, limit, encoding, answer: known };
-      return known;
-    }
+    if (known) return known;
     const page = this.#reader.read(after, filter, limit);
     if (page instanceof Promise) {
       const answer = page.then((read) => join(read, encoding));

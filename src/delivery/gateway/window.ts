@@ -38,5 +38,6 @@ export function acknowledge(window: SentWindow, seq: number): SentWindow {
     else high = middle;
   }
   if (low === window.from) return window;
-  return low === window.to ? emptyWindow : { ...window, from: low };
+  if (low === window.to) return emptyWindow;
+  return { seqs: window.seqs, from: low, to: window.to, own: window.own };
 }
