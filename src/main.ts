@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // The process entry: arguments, environment, signals, exit code. The only file that touches the process.
+import './runtime/young-objects.ts';
 import { setMaxListeners } from 'node:events';
 import { writeSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
