@@ -1,8 +1,10 @@
-// The newest records of the log in memory, once for all readers, bounded by count and by bytes. Pure data structure: it
-// is told what was committed and never asks anybody.
+// The newest records of the log in memory, once for all readers, bounded by count and by bytes. What its readers have mostly
+// read is put away where the collector does not see it. Pure data structure: it is told what was committed and never asks
+// anybody.
 import type { Filter } from '../domain/filter.ts';
 import { matches } from '../domain/filter.ts';
 import type { ReadPage } from './port.ts';
+import { TextSlab } from '../runtime/text-slab.ts';
 import type { EncodedRecord } from './record-encode.ts';
 
 export interface WindowBounds {
@@ -10,6 +12,11 @@ export interface WindowBounds {
   readonly maxBytes: number;
 }
 
+/**
+ * An addition is put away when so many more have come as it has records, within these bounds. Who keeps up has read a small one at
+ * once, and it dies before the young generation is collected; when commits are large, readers are behind, webhooks above all.
+ */
+export const readyFor = { atLeast: 2, atMost: 50 };
 /** Removed slots that may stay at the front of the array before it is moved together. */
 const slack = 1000;
 
@@ -17,6 +24,9 @@ const slack = 1000;
 export class RecentWindow {
   readonly #bounds: WindowBounds;
   readonly #records: (EncodedRecord | undefined)[] = [];
+  readonly #slab = new TextSlab();
+  /** The newest additions, each with records in it that the window still has. */
+  #ready: (readonly EncodedRecord[])[] = [];
   #first = 0;
   #bytes = 0;
   #from: number;
@@ -58,6 +68,7 @@ export class RecentWindow {
       this.#to = record.seq;
     }
     this.#to = Math.max(this.#to, to);
+    this.#putAway(fresh);
     this.#trim();
     return fresh;
   }
@@ -65,6 +76,7 @@ export class RecentWindow {
   /** Forgets everything and goes on from `at`. */
   restart(at: number): void {
     this.#records.length = 0;
+    this.#ready = [];
     this.#first = 0;
     this.#bytes = 0;
     this.#from = at;
@@ -81,6 +93,18 @@ export class RecentWindow {
       records.push(record);
     }
     return { records, through: Math.max(after, this.#to) };
+  }
+
+  #putAway(fresh: readonly EncodedRecord[]): void {
+    if (fresh.length > 0) this.#ready.push(fresh);
+    for (let [oldest] = this.#ready; oldest && this.#isDue(oldest); [oldest] = this.#ready) {
+      for (const record of oldest) record.putAway(this.#slab);
+      this.#ready.shift();
+    }
+  }
+
+  #isDue(oldest: readonly EncodedRecord[]): boolean {
+    return this.#ready.length > Math.min(Math.max(oldest.length, readyFor.atLeast), readyFor.atMost);
   }
 
   #indexAfter(after: number): number {
@@ -101,6 +125,7 @@ export class RecentWindow {
       this.#from = oldest.seq;
       this.#bytes -= oldest.weight;
       this.#records[this.#first++] = undefined;
+      if (this.#ready[0]?.at(-1) === oldest) this.#ready.shift();
     }
     if (this.#first > slack) {
       this.#records.splice(0, this.#first);

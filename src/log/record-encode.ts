@@ -1,10 +1,12 @@
 // How a record leaves the relay: the event's JSON and finished WebSocket frames. Pure and hot: the platform's bytes are
-// spliced in as they came, never parsed, and each frame is made at most once per record, on first use.
+// spliced in as they came, never parsed, and each frame is made at most once per record, on first use, until it is put away.
 import { encodeCursor } from '../domain/cursor.ts';
 import type { FrameEncoding } from '../delivery/port.ts';
 import type { Audience, LogRecord } from '../domain/event.ts';
 import { eventFrameText } from '../protocol/frames.ts';
 import { textFrame } from '../runtime/text-frame.ts';
+import type { StoredText, TextSlab } from '../runtime/text-slab.ts';
+import { storedText } from '../runtime/text-slab.ts';
 
 /** A committed record with its outgoing forms, shared by all readers. */
 export class EncodedRecord implements LogRecord {
@@ -17,8 +19,10 @@ export class EncodedRecord implements LogRecord {
   readonly receivedAt: number;
   readonly botAccountId: string | null;
   readonly audience: Audience;
-  readonly body: string;
+  /** What keeping this record in memory may cost: its text, both frames and the objects. Bytes, rounded up. */
+  readonly weight: number;
   readonly #epoch: string;
+  #body: string | StoredText;
   #cursor: string | undefined;
   #plain: Buffer | undefined;
   #relayV1: Buffer | undefined;
@@ -33,12 +37,28 @@ export class EncodedRecord implements LogRecord {
     this.receivedAt = record.receivedAt;
     this.botAccountId = record.botAccountId;
     this.audience = record.audience;
-    this.body = record.body;
+    this.weight = 3 * (record.body.length + envelopeBytes);
     this.#epoch = epoch;
+    this.#body = record.body;
+  }
+
+  get body(): string {
+    return typeof this.#body === 'string' ? this.#body : storedText(this.#body);
   }
 
   get cursor(): string {
     return (this.#cursor ??= encodeCursor(this.#epoch, this.seq));
+  }
+
+  /**
+   * Few will ask for it any more: the text goes to the slab, and frames are made anew for whoever still does. What anybody
+   * is given stays the same.
+   */
+  putAway(slab: TextSlab): void {
+    if (typeof this.#body === 'string') this.#body = slab.add(this.#body);
+    this.#cursor = undefined;
+    this.#plain = undefined;
+    this.#relayV1 = undefined;
   }
 
   /** The event object of the contract as JSON text. */
@@ -48,13 +68,14 @@ export class EncodedRecord implements LogRecord {
 
   /** A finished, unmasked text frame; for relay.v1 the one with `attempt: 1`. Not to be written into. */
   frame(encoding: FrameEncoding): Buffer {
-    if (encoding === 'plain') return (this.#plain ??= textFrame(this.json()));
-    return (this.#relayV1 ??= textFrame(eventFrameText(this.cursor, 1, this.json())));
+    if (typeof this.#body !== 'string') return this.#makeFrame(encoding);
+    if (encoding === 'plain') return (this.#plain ??= this.#makeFrame(encoding));
+    return (this.#relayV1 ??= this.#makeFrame(encoding));
   }
 
-  /** What keeping this record in memory may cost: its text, both frames and the objects. Bytes, rounded up. */
-  get weight(): number {
-    return 3 * (this.body.length + envelopeBytes);
+  #makeFrame(encoding: FrameEncoding): Buffer {
+    const json = this.json();
+    return textFrame(encoding === 'plain' ? json : eventFrameText(this.cursor, 1, json));
   }
 }
 
