@@ -40,6 +40,7 @@ export const speak: Readonly<Record<Dialect, (line: Line) => Spoken>> = {
     const acks = new AckQueue({
       clock: wallClock,
       maxInFlight: connectLimits.maxInFlightMax,
+      random: Math.random,
       send(cursor) {
         line.send(text, `{"type":"ack","cursor":"${cursor}"}`);
         return true;

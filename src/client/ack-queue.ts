@@ -3,10 +3,17 @@ import type { ClientClock } from './clock.ts';
 
 /** At most one acknowledgement in this time, unless half of the window waits for it. Milliseconds. */
 const ackEveryMs = 50;
+/**
+ * Up to so much later: the consumers of a topic are given its events at the same moment, and would else all be heard by the relay
+ * at the same moment.
+ */
+const spreadMs = 25;
 
 export interface AckQueueDeps {
   readonly clock: ClientClock;
   readonly maxInFlight: number;
+  /** From 0 to 1. */
+  readonly random: () => number;
   /** False: there is no connection now; what is done is told on the next one. */
   send(cursor: string): boolean;
 }
@@ -33,8 +40,12 @@ export class AckQueue {
       return;
     }
     // At least one turn of the event loop: a body that does not wait is then acknowledged in one frame for many events.
-    const waitMs = Math.max(0, this.#toldAt + ackEveryMs - this.#deps.clock.now());
-    this.#cancel ??= this.#deps.clock.after(waitMs, () => this.flush());
+    this.#cancel ??= this.#deps.clock.after(this.#waitMs(), () => this.flush());
+  }
+
+  #waitMs(): number {
+    const { clock, random } = this.#deps;
+    return Math.max(0, this.#toldAt + ackEveryMs + random() * spreadMs - clock.now());
   }
 
   /** Tells now what was not told yet. */

@@ -83,6 +83,7 @@ class Stream {
     this.#acks = new AckQueue({
       clock: deps.clock,
       maxInFlight: this.#query.max_in_flight,
+      random: deps.random,
       send: (cursor) => this.#link?.ack(cursor) ?? false,
     });
     options.signal?.addEventListener('abort', this.#onAbort, { once: true });

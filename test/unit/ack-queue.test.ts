@@ -1,0 +1,34 @@
+// When a client acknowledges: few frames, spread out, none lost by a connection that ended.
+import { describe, expect, it } from 'vitest';
+import { AckQueue } from '../../src/client/ack-queue.ts';
+import { ManualClock } from './client-scripted-relay.ts';
+
+function queue(random: number) {
+  const clock = new ManualClock();
+  const told: string[] = [];
+  const acks = new AckQueue({
+    clock,
+    maxInFlight: 100,
+    random: () => random,
+    send: (cursor) => told.push(cursor) > 0,
+  });
+  return { clock, told, acks };
+}
+
+describe('acknowledgements', () => {
+  it('come at their own moment from each of the consumers that were given an event together', () => {
+    const [early, late] = [queue(0), queue(0.96)];
+    for (const { acks, clock } of [early, late]) {
+      acks.done('c1');
+      // The first one waits for one turn only.
+      clock.advance(0);
+      acks.done('c2');
+      clock.advance(50);
+    }
+    expect(early.told).toEqual(['c1', 'c2']);
+    expect(late.told).toEqual(['c1']);
+    late.clock.advance(24);
+    expect(late.told).toEqual(['c1', 'c2']);
+    expect([early.clock.pending, late.clock.pending]).toEqual([0, 0]);
+  });
+});
