@@ -2,6 +2,7 @@
 import type { StoreContext } from './context.ts';
 import type { Consumer as ConsumerRow } from './generated/client.ts';
 import { z } from 'zod';
+import { encodeTextArray } from '../runtime/text-array.ts';
 
 export interface Consumer {
   readonly serviceAccountId: string;
@@ -40,6 +41,15 @@ export interface Consumers {
   reset(serviceAccountId: string, name: string, seq: number): Promise<Consumer>;
 }
 
+const saveSql = `
+UPDATE consumer AS c
+   SET acked_seq = greatest(c.acked_seq, p.acked::bigint),
+       sent_seq = greatest(p.sent::bigint, c.acked_seq, p.acked::bigint),
+       attempt = p.attempt::int, open = p.open::bool, updated_at = $7
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+    AS p(service, name, acked, sent, attempt, open)
+ WHERE c.service_account_id = p.service::uuid AND c.name = p.name`;
+
 export function createConsumers(context: StoreContext): Consumers {
   const { prisma, pool } = context.database;
   const now = () => new Date(context.clock.now());
@@ -57,23 +67,18 @@ export function createConsumers(context: StoreContext): Consumers {
     async save(positions) {
       const latest = lastOfEach(positions);
       if (latest.length === 0) return;
-      await pool.query(
-        `UPDATE consumer AS c
-            SET acked_seq = greatest(c.acked_seq, p.acked), sent_seq = greatest(p.sent, c.acked_seq, p.acked),
-                attempt = p.attempt, open = p.open, updated_at = $7
-           FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::int[], $6::bool[])
-             AS p(service, name, acked, sent, attempt, open)
-          WHERE c.service_account_id = p.service AND c.name = p.name`,
-        [
-          latest.map((position) => position.serviceAccountId),
-          latest.map((position) => position.name),
-          latest.map((position) => position.ackedSeq),
-          latest.map((position) => position.sentSeq),
-          latest.map((position) => position.attempt),
-          latest.map((position) => position.open),
-          now(),
-        ],
-      );
+      const column = (pick: (position: ConsumerPosition) => string | number | boolean) =>
+        encodeTextArray(latest.map((position) => String(pick(position))));
+      const values = [
+        column((position) => position.serviceAccountId),
+        column((position) => position.name),
+        column((position) => position.ackedSeq),
+        column((position) => position.sentSeq),
+        column((position) => position.attempt),
+        column((position) => position.open),
+        now(),
+      ];
+      await pool.query({ name: 'consumers_save', text: saveSql, values });
     },
     async acknowledge(serviceAccountId, name, seq) {
       const answer = await pool.query<{ acked_seq: string }>(
@@ -135,7 +140,8 @@ async function open(context: StoreContext, serviceAccountId: string, name: strin
 function lastOfEach(positions: readonly ConsumerPosition[]): ConsumerPosition[] {
   const byConsumer = new Map<string, ConsumerPosition>();
   for (const position of positions) {
-    const key = JSON.stringify([position.serviceAccountId, position.name]);
+    // A UUID is always as long.
+    const key = position.serviceAccountId + position.name;
     const ackedSeq = Math.max(position.ackedSeq, byConsumer.get(key)?.ackedSeq ?? 0);
     byConsumer.set(key, { ...position, ackedSeq });
   }
