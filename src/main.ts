@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 // The process entry: arguments, environment, signals, exit code. The only file that touches the process.
-import './runtime/young-objects.ts';
 import { setMaxListeners } from 'node:events';
 import { writeSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
@@ -11,6 +10,7 @@ import { loadConfig, type Config } from './config/config.ts';
 import { readEnvironment, renderProblems } from './config/environment.ts';
 import type { Daemon } from './daemon.ts';
 import { systemClock } from './runtime/clock.ts';
+import { letObjectsDieYoung } from './runtime/young-objects.ts';
 import { packageVersion } from './wiring/version.ts';
 
 const stopping = new AbortController();
@@ -37,6 +37,7 @@ function configuration(): Config | undefined {
 async function serve(role: ServeRole): Promise<number> {
   const config = configuration();
   if (!config) return 1;
+  letObjectsDieYoung();
   let daemon: Daemon | undefined;
   // The daemon's own two signals, instead of the interrupt of the other commands.
   for (const signal of [...signals, 'SIGHUP']) process.removeListener(signal, interrupt);

@@ -17,6 +17,13 @@ export interface WindowBounds {
  * once, and it dies before the young generation is collected; when commits are large, readers are behind, webhooks above all.
  */
 export const readyFor = { atLeast: 2, atMost: 50 };
+interface Addition {
+  /** Its records are those in (after, through] that the window still has. */
+  readonly after: number;
+  readonly through: number;
+  readonly size: number;
+}
+
 /** Removed slots that may stay at the front of the array before it is moved together. */
 const slack = 1000;
 
@@ -25,8 +32,8 @@ export class RecentWindow {
   readonly #bounds: WindowBounds;
   readonly #records: (EncodedRecord | undefined)[] = [];
   readonly #slab = new TextSlab();
-  /** The newest additions, each with records in it that the window still has. */
-  #ready: (readonly EncodedRecord[])[] = [];
+  /** The newest additions, whose records are ready to be sent. */
+  #ready: Addition[] = [];
   #first = 0;
   #bytes = 0;
   #from: number;
@@ -59,7 +66,8 @@ export class RecentWindow {
    * answer is what was new.
    */
   extend(records: readonly EncodedRecord[], to: number): EncodedRecord[] {
-    const fresh = records.filter((record) => record.seq > this.#to);
+    const before = this.#to;
+    const fresh = records.filter((record) => record.seq > before);
     for (const record of fresh) {
       if (record.seq <= this.#to)
         throw new Error(`seq ${record.seq} after ${this.#to}: the log is out of order`);
@@ -68,8 +76,8 @@ export class RecentWindow {
       this.#to = record.seq;
     }
     this.#to = Math.max(this.#to, to);
-    this.#putAway(fresh);
     this.#trim();
+    this.#putAway({ after: before, through: this.#to, size: fresh.length });
     return fresh;
   }
 
@@ -95,16 +103,20 @@ export class RecentWindow {
     return { records, through: Math.max(after, this.#to) };
   }
 
-  #putAway(fresh: readonly EncodedRecord[]): void {
-    if (fresh.length > 0) this.#ready.push(fresh);
+  #putAway(added: Addition): void {
+    if (added.size > 0) this.#ready.push(added);
     for (let [oldest] = this.#ready; oldest && this.#isDue(oldest); [oldest] = this.#ready) {
-      for (const record of oldest) record.putAway(this.#slab);
       this.#ready.shift();
+      for (let index = this.#indexAfter(oldest.after); index < this.#records.length; index++) {
+        const record = this.#records[index];
+        if (!record || record.seq > oldest.through) break;
+        record.putAway(this.#slab);
+      }
     }
   }
 
-  #isDue(oldest: readonly EncodedRecord[]): boolean {
-    return this.#ready.length > Math.min(Math.max(oldest.length, readyFor.atLeast), readyFor.atMost);
+  #isDue({ size }: Addition): boolean {
+    return this.#ready.length > Math.min(Math.max(size, readyFor.atLeast), readyFor.atMost);
   }
 
   #indexAfter(after: number): number {
@@ -125,7 +137,6 @@ export class RecentWindow {
       this.#from = oldest.seq;
       this.#bytes -= oldest.weight;
       this.#records[this.#first++] = undefined;
-      if (this.#ready[0]?.at(-1) === oldest) this.#ready.shift();
     }
     if (this.#first > slack) {
       this.#records.splice(0, this.#first);

@@ -1,5 +1,5 @@
 // How a record leaves the relay: the event's JSON and finished WebSocket frames. Pure and hot: the platform's bytes are
-// spliced in as they came, never parsed, and each frame is made at most once per record, on first use, until it is put away.
+// spliced in as they came, never parsed, and each frame is made at most once per record, on first use, and once more after it was put away.
 import { encodeCursor } from '../domain/cursor.ts';
 import type { FrameEncoding } from '../delivery/port.ts';
 import type { Audience, LogRecord } from '../domain/event.ts';
@@ -51,8 +51,8 @@ export class EncodedRecord implements LogRecord {
   }
 
   /**
-   * Few will ask for it any more: the text goes to the slab, and frames are made anew for whoever still does. What anybody
-   * is given stays the same.
+   * Few will ask for it any more: the text goes to the slab, and what was made of it is let go. Whatever anybody is given stays
+   * the same.
    */
   putAway(slab: TextSlab): void {
     if (typeof this.#body === 'string') this.#body = slab.add(this.#body);
@@ -68,7 +68,6 @@ export class EncodedRecord implements LogRecord {
 
   /** A finished, unmasked text frame; for relay.v1 the one with `attempt: 1`. Not to be written into. */
   frame(encoding: FrameEncoding): Buffer {
-    if (typeof this.#body !== 'string') return this.#makeFrame(encoding);
     if (encoding === 'plain') return (this.#plain ??= this.#makeFrame(encoding));
     return (this.#relayV1 ??= this.#makeFrame(encoding));
   }

@@ -1,5 +1,5 @@
-// Many texts that are kept for a while and seldom looked at, as bytes in a few large blocks: the collector neither copies them
-// nor visits them. A block is freed with the last text that is in it.
+// Many texts that are kept for a while and seldom looked at, as bytes in blocks: the collector neither copies them nor visits
+// them. A block is freed with the last text that is in it.
 
 /** Where a text lies. */
 export interface StoredText {
@@ -8,11 +8,10 @@ export interface StoredText {
   readonly to: number;
 }
 
-export const blockBytes = 256 * 1024;
-/** Larger texts have a block of their own, so that little is left over at the end of a shared one. */
-const largeChars = blockBytes / 32;
-/** The most that UTF-8 needs for one UTF-16 unit. */
-const bytesPerChar = 3;
+/** Some twenty events. Whoever holds on to one text of a block for long holds no more than this. */
+export const blockBytes = 16 * 1024;
+/** A larger text has a block of its own, so that little is left over at the end of a shared one. */
+const largeBytes = blockBytes / 4;
 
 export class TextSlab {
   #block = Buffer.alloc(0);
@@ -20,11 +19,13 @@ export class TextSlab {
 
   /** The same text comes back from `storedText`, unless it has half of a surrogate pair. */
   add(text: string): StoredText {
-    if (text.length > largeChars) {
-      const block = Buffer.from(text);
-      return { block, from: 0, to: block.length };
+    const length = Buffer.byteLength(text);
+    if (length > largeBytes) {
+      const block = Buffer.allocUnsafeSlow(length);
+      block.write(text);
+      return { block, from: 0, to: length };
     }
-    if (this.#used + text.length * bytesPerChar > this.#block.length) {
+    if (this.#used + length > this.#block.length) {
       this.#block = Buffer.allocUnsafeSlow(blockBytes);
       this.#used = 0;
     }
