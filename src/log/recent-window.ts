@@ -3,8 +3,8 @@
 // anybody.
 import type { Filter } from '../domain/filter.ts';
 import { matches } from '../domain/filter.ts';
-import type { ReadPage } from './port.ts';
 import { TextSlab } from '../runtime/text-slab.ts';
+import type { ReadPage } from './port.ts';
 import type { EncodedRecord } from './record-encode.ts';
 
 export interface WindowBounds {
@@ -16,7 +16,8 @@ export interface WindowBounds {
  * An addition is put away when so many more have come as it has records, within these bounds. Who keeps up has read a small one at
  * once, and it dies before the young generation is collected; when commits are large, readers are behind, webhooks above all.
  */
-export const readyFor = { atLeast: 2, atMost: 50 };
+export const readyFor = { atLeast: 2, atMost: 50 } as const;
+
 interface Addition {
   /** Its records are those in (after, through] that the window still has. */
   readonly after: number;
@@ -104,7 +105,9 @@ export class RecentWindow {
   }
 
   #putAway(added: Addition): void {
-    if (added.size > 0) this.#ready.push(added);
+    // Of repeated events only, which moves nobody out.
+    if (added.size === 0) return;
+    this.#ready.push(added);
     for (let [oldest] = this.#ready; oldest && this.#isDue(oldest); [oldest] = this.#ready) {
       this.#ready.shift();
       for (let index = this.#indexAfter(oldest.after); index < this.#records.length; index++) {

@@ -1,5 +1,6 @@
 // How a record leaves the relay: the event's JSON and finished WebSocket frames. Pure and hot: the platform's bytes are
-// spliced in as they came, never parsed, and each frame is made at most once per record, on first use, and once more after it was put away.
+// spliced in as they came, never parsed, and each frame is made at most once per record, on first use, and once more after
+// the record was put away.
 import { encodeCursor } from '../domain/cursor.ts';
 import type { FrameEncoding } from '../delivery/port.ts';
 import type { Audience, LogRecord } from '../domain/event.ts';
