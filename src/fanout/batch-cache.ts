@@ -14,7 +14,9 @@ interface Question {
 
 export class BatchCache {
   readonly #reader: Pick<LogReader, 'read'>;
-  readonly #answers = new Map<string, Batch | Promise<Batch>>();
+  /** In memory, for this turn; and reads under way. */
+  #made = new Map<string, Batch>();
+  readonly #underWay = new Map<string, Promise<Batch>>();
   /** The next reader mostly asks the same, and is answered without a key being made. */
   #last: Question | undefined;
   #clearing = false;
@@ -29,20 +31,20 @@ export class BatchCache {
       last?.after === after && last.filter === filter && last.limit === limit && last.encoding === encoding;
     if (isSame) return last.answer;
     const key = `${after}|${limit}|${encoding}|${filter.key}`;
-    const known = this.#answers.get(key);
+    const known = this.#made.get(key) ?? this.#underWay.get(key);
     if (known) return known;
     const page = this.#reader.read(after, filter, limit);
     if (page instanceof Promise) {
       const answer = page.then((read) => join(read, encoding));
-      this.#answers.set(key, answer);
+      this.#underWay.set(key, answer);
       const forget = () => {
-        if (this.#answers.get(key) === answer) this.#answers.delete(key);
+        if (this.#underWay.get(key) === answer) this.#underWay.delete(key);
       };
       answer.then(forget, forget);
       return answer;
     }
     const answer = join(page, encoding);
-    this.#answers.set(key, answer);
+    this.#made.set(key, answer);
     this.#last = { after, filter, limit, encoding, answer };
     this.#clearSoon();
     return answer;
@@ -51,7 +53,7 @@ export class BatchCache {
   /** The log went on: an answer from before would wake readers for nothing. Reads under way stay shareable. */
   clear(): void {
     this.#last = undefined;
-    for (const [key, answer] of this.#answers) if (!(answer instanceof Promise)) this.#answers.delete(key);
+    if (this.#made.size > 0) this.#made = new Map();
   }
 
   #clearSoon(): void {

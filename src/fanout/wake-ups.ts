@@ -6,7 +6,7 @@ type Wake = () => void;
 
 export class WakeUps {
   readonly #watchers = new Map<string, Set<Wake>>();
-  readonly #due = new Set<string>();
+  #due = new Set<string>();
   readonly #onError: ((error: unknown) => void) | undefined;
   readonly #crash: Crash | undefined;
   #scheduled = false;
@@ -46,8 +46,8 @@ export class WakeUps {
 
   #flush(): void {
     this.#scheduled = false;
-    const due = [...this.#due];
-    this.#due.clear();
+    const due = this.#due;
+    this.#due = new Set();
     this.#crash?.('wake.before');
     for (const id of due) {
       // A copy: a wake-up may end its own watch or begin another one.

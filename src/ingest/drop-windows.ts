@@ -41,6 +41,7 @@ export class DropWindows {
 
   /** All windows, which are forgotten here. The end is a millisecond after the last drop: ends are exclusive. */
   take(): (GapWindow & { readonly count: number })[] {
+    if (this.isEmpty) return [];
     const taken = [...this.#windows].map(([botAccountId, { topicIds, from, to, count }]) => ({
       cause: 'relay_overflow' as const,
       botAccountId,

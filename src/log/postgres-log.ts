@@ -192,12 +192,10 @@ export class PostgresLog implements EventLog, PrunableLog {
     text: string,
     values: unknown[],
   ): Promise<QueryResult<Row>> {
-    const config: QueryConfig & { query_timeout: number } = {
-      ...(name === undefined ? {} : { name }),
-      text,
-      values,
-      query_timeout: statementTimeoutMs,
-    };
+    const config: QueryConfig & { query_timeout: number } =
+      name === undefined
+        ? { text, values, query_timeout: statementTimeoutMs }
+        : { name, text, values, query_timeout: statementTimeoutMs };
     return this.#pool.query<Row>(config);
   }
 }
