@@ -7,6 +7,7 @@ import type { EventDraft, LogRecord, RetentionClass } from '../domain/event.ts';
 import { retentionClasses } from '../domain/event.ts';
 import type { Filter } from '../domain/filter.ts';
 import type { Crash } from '../runtime/crash-points.ts';
+import type { AnswerLimit } from '../runtime/answer-limit.ts';
 import type { AppendRow, EventRow, PageRow, PruneRow } from './log-sql.ts';
 import {
   appendParameters,
@@ -23,7 +24,7 @@ import {
 import type { Commit, EventLog, Floors, PrunableLog } from './port.ts';
 
 /** A statement that was not answered by then counts as failed, so that a silent network cannot hold the queue for good. */
-const statementTimeoutMs = 15_000;
+const answerWithinMs = 15_000;
 const epochLength = 12;
 const alphanumerics = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 
@@ -192,10 +193,8 @@ export class PostgresLog implements EventLog, PrunableLog {
     text: string,
     values: unknown[],
   ): Promise<QueryResult<Row>> {
-    const config: QueryConfig & { query_timeout: number } =
-      name === undefined
-        ? { text, values, query_timeout: statementTimeoutMs }
-        : { name, text, values, query_timeout: statementTimeoutMs };
+    const config: QueryConfig & AnswerLimit =
+      name === undefined ? { text, values, answerWithinMs } : { name, text, values, answerWithinMs };
     return this.#pool.query<Row>(config);
   }
 }

@@ -3,6 +3,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { RelayError } from '../domain/errors.ts';
+import { limitAnswers, type AnswerLimit } from '../runtime/answer-limit.ts';
 import { openEmbedded } from './embedded/embedded-database.ts';
 import { PrismaClient } from './generated/client.ts';
 
@@ -55,14 +56,15 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   if (!options.databaseUrl) {
     const embedded = await openEmbedded(options.dataDir, warn);
     const connection = { host: embedded.host, port: 5432, user: 'postgres', database: 'postgres' };
-    return assemble('embedded', connection, { max: embeddedConnections }, warn, () => embedded.close());
+    const limits = { max: embeddedConnections, answerWithinMs: 0 };
+    return assemble('embedded', connection, limits, warn, () => embedded.close());
   }
   const connection = inUtc(checkedUrl(options.databaseUrl));
   const statementTimeoutMs = options.statementTimeoutMs ?? defaultStatementTimeoutMs;
   const limits = {
     max: serverConnections,
     statement_timeout: statementTimeoutMs,
-    query_timeout: statementTimeoutMs === 0 ? 0 : statementTimeoutMs + silenceMs,
+    answerWithinMs: statementTimeoutMs === 0 ? 0 : statementTimeoutMs + silenceMs,
   };
   return assemble('postgres', connection, limits, warn, async () => {});
 }
@@ -70,7 +72,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 async function assemble(
   kind: Database['kind'],
   base: pg.ClientConfig,
-  limits: pg.PoolConfig,
+  { answerWithinMs, ...limits }: pg.PoolConfig & Required<AnswerLimit>,
   warn: (message: string, error?: unknown) => void,
   closeServer: () => Promise<void>,
 ): Promise<Database> {
@@ -81,6 +83,7 @@ async function assemble(
     keepAlive: true,
   };
   const pool = new pg.Pool({ ...connection, ...limits, idleTimeoutMillis: 30_000, allowExitOnIdle: false });
+  pool.on('connect', (client) => limitAnswers(client, answerWithinMs));
   // Without a listener an idle connection that the server ends would be an uncaught exception.
   pool.on('error', (error) => warn('A database connection was lost.', error));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });

@@ -6,7 +6,7 @@ interface Named {
 }
 
 export class ReadyLanes<L extends Named> {
-  /** None of them empty; the first one's turn is next. */
+  /** The first one's turn is next. The only one may be empty: a map from which the last is taken for each event is made anew each time. */
   readonly #groups = new Map<string, L[]>();
 
   push(lane: L): void {
@@ -17,11 +17,13 @@ export class ReadyLanes<L extends Named> {
 
   shift(): L | undefined {
     for (const [name, lanes] of this.#groups) {
-      this.#groups.delete(name);
       // Some hundreds at most: the array is moved faster than a place in it is counted.
       const lane = lanes.shift();
-      if (lanes.length > 0) this.#groups.set(name, lanes);
-      return lane;
+      if (this.#groups.size > 1) {
+        this.#groups.delete(name);
+        if (lanes.length > 0) this.#groups.set(name, lanes);
+      }
+      if (lane) return lane;
     }
     return undefined;
   }

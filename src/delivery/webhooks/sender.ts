@@ -137,9 +137,11 @@ class WebhookSender implements Sender {
     if (!target) return unsent('egress_refused', 'only http and https URLs without a user name are called');
     const { attempt, cursor, secrets, body } = request;
     const timestamp = Math.floor(now / 1_000);
-    const parts = { target, userAgent: this.#userAgent, timestamp, attempt, cursor, secrets, body };
+    const userAgent = this.#userAgent;
     try {
-      return { target, bytes: requestBytes({ ...parts, id: headerId(request.id) }, this.#sign) };
+      const id = headerId(request.id);
+      const parts = { target, userAgent, id, timestamp, attempt, cursor, secrets, body };
+      return { target, bytes: requestBytes(parts, this.#sign) };
     } catch (error) {
       // Whatever signing throws may be about the secret.
       return error instanceof errors.InvalidArgumentError
