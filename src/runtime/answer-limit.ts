@@ -2,6 +2,7 @@
 // promises, in a function that it assigns to the query: V8 puts a function that is assigned to a property among the old objects at
 // once, and then whatever that function sees: the statement, its parameters and its answer (docs/performance.md).
 import type pg from 'pg';
+import { systemClock } from './clock.ts';
 
 /** What a statement may say for itself; `pg` passes over it. */
 export interface AnswerLimit {
@@ -34,14 +35,14 @@ export function limitAnswers(client: pg.PoolClient, limitMs: number): void {
 function withLimit(callback: Callback, ms: number): Callback {
   if (ms === 0) return callback;
   let waits = true;
-  const timer = setTimeout(() => {
+  const cancel = systemClock.after(ms, () => {
     waits = false;
     callback(new Error('Query read timeout'));
-  }, ms);
+  });
   return (error, result) => {
     if (!waits) return;
     waits = false;
-    clearTimeout(timer);
+    cancel();
     callback(error, result);
   };
 }

@@ -17,18 +17,6 @@ const movedWithRoom: readonly Effect[] = [{ kind: 'dirty' }, { kind: 'read' }];
 
 const stay = (state: ConnectionState): Step => ({ state, effects: nothing });
 
-/** Ends the connection from our side: say why, save the position, close. */
-function end(state: ConnectionState, reason: CloseReason, message: string): Step {
-  return {
-    state: { ...state, phase: 'closing' },
-    effects: [
-      { kind: 'send', frame: { type: 'error', reason, message } },
-      { kind: 'persistFinal' },
-      { kind: 'close', reason, message },
-    ],
-  };
-}
-
 type Place = Pick<
   ConnectionState,
   'acked' | 'through' | 'window' | 'progressAt' | 'lastSentAt' | 'head' | 'oldest'
@@ -53,6 +41,21 @@ const movedTo = (state: ConnectionState, place: Place): ConnectionState => ({
   oldest: place.oldest,
   drain: state.drain,
 });
+
+/** What a spread made, as all other states are made: the engine compiles a delivery for one kind of object only. */
+const oneShape = (spread: ConnectionState): ConnectionState => movedTo(spread, spread);
+
+/** Ends the connection from our side: say why, save the position, close. */
+function end(state: ConnectionState, reason: CloseReason, message: string): Step {
+  return {
+    state: oneShape({ ...state, phase: 'closing' }),
+    effects: [
+      { kind: 'send', frame: { type: 'error', reason, message } },
+      { kind: 'persistFinal' },
+      { kind: 'close', reason, message },
+    ],
+  };
+}
 
 const ack: Cell<'ack'> = (state, { seq }, now) => {
   // A late ack may name an event of the connection before this one, up to what that one may have sent.
@@ -103,7 +106,7 @@ const sent: Cell<'sent'> = (state, input, now) => {
 function withLag(state: ConnectionState, effects: readonly Effect[], now: number): Step {
   if (state.through >= state.head && windowSize(state.window) === 0) {
     const hadLag = state.lagLevel > 0 || state.oldest !== null;
-    return { state: hadLag ? { ...state, lagLevel: 0, oldest: null } : state, effects };
+    return { state: hadLag ? oneShape({ ...state, lagLevel: 0, oldest: null }) : state, effects };
   }
   const lag = lagOf(state.oldest, now);
   if (!lag || lag.level <= state.lagLevel) return { state, effects };
@@ -113,7 +116,8 @@ function withLag(state: ConnectionState, effects: readonly Effect[], now: number
     behind_ms: lag.behindMs,
     floor_in_ms: lag.floorInMs,
   } as const;
-  return { state: { ...state, lagLevel: lag.level }, effects: [...effects, { kind: 'send', frame }] };
+  const next = oneShape({ ...state, lagLevel: lag.level });
+  return { state: next, effects: [...effects, { kind: 'send', frame }] };
 }
 
 const flushed: Cell<'flushed'> = (state, { through }, now) =>
@@ -129,11 +133,12 @@ const tick: Cell<'tick'> = (state, { head }, now) => {
   const idle = now - state.lastSentAt >= state.heartbeatMs;
   // A wake-up is only a hint: an idle connection looks for itself, which also moves a quiet consumer's position on.
   if (idle) effects.push({ kind: 'send', frame: { type: 'heartbeat' } }, { kind: 'read' });
-  return withLag({ ...state, head, liveness, lastSentAt: idle ? now : state.lastSentAt }, effects, now);
+  const next = oneShape({ ...state, head, liveness, lastSentAt: idle ? now : state.lastSentAt });
+  return withLag(next, effects, now);
 };
 
 const drain: Cell<'drain'> = (state, { inMs, reason, close }, now) => ({
-  state: { ...state, phase: 'draining', drain: { closeAt: now + inMs, reason: close } },
+  state: oneShape({ ...state, phase: 'draining', drain: { closeAt: now + inMs, reason: close } }),
   effects: [{ kind: 'send', frame: { type: 'reconnect', in_ms: inMs, reason } }],
 });
 
@@ -141,13 +146,13 @@ const drain: Cell<'drain'> = (state, { inMs, reason, close }, now) => ({
 const drainingTick: Cell<'tick'> = (state, _input, now) => {
   if (!state.drain || now < state.drain.closeAt) return stay(state);
   return {
-    state: { ...state, phase: 'closing' },
+    state: oneShape({ ...state, phase: 'closing' }),
     effects: [{ kind: 'persistFinal' }, { kind: 'close', reason: state.drain.reason, message: 'restart' }],
   };
 };
 
 const vanished = (state: ConnectionState): Step => ({
-  state: { ...state, phase: 'closed' },
+  state: oneShape({ ...state, phase: 'closed' }),
   effects: [{ kind: 'persistFinal' }],
 });
 
@@ -157,8 +162,8 @@ const open: Row = {
   flushed,
   tick,
   drain,
-  pong: (state) => stay({ ...state, liveness: ponged(state.liveness) }),
-  pingFlushed: (state, _input, now) => stay({ ...state, liveness: pingFlushed(state.liveness, now) }),
+  pong: (state) => stay(oneShape({ ...state, liveness: ponged(state.liveness) })),
+  pingFlushed: (state, _input, now) => stay(oneShape({ ...state, liveness: pingFlushed(state.liveness, now) })),
   malformed: (state, { message }) => end(state, 'malformed_frame', message),
   takeover: (state) => end(state, 'replaced', 'a newer connection of this consumer took over'),
   unauthorized: (state, { message }) => end(state, 'unauthorized', message),
@@ -192,7 +197,7 @@ const closing: Row = {
   disabled: stay,
   expired: stay,
   abort: stay,
-  socketClosed: (state) => stay({ ...state, phase: 'closed' }),
+  socketClosed: (state) => stay(oneShape({ ...state, phase: 'closed' })),
 };
 
 const closed: Row = { ...closing, socketClosed: stay };

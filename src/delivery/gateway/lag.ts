@@ -14,6 +14,8 @@ export interface Lag {
 export function lagOf(oldest: LagSample | null, now: number): Lag | null {
   if (!oldest || oldest.retentionMs <= 0) return null;
   const behindMs = Math.max(0, now - oldest.receivedAt);
-  const level = thresholds.filter((threshold) => behindMs >= threshold * oldest.retentionMs).length;
+  // Asked for every delivery: nothing is made for it.
+  let level = 0;
+  for (const threshold of thresholds) if (behindMs >= threshold * oldest.retentionMs) level++;
   return { level, behindMs, floorInMs: Math.max(0, oldest.retentionMs - behindMs) };
 }

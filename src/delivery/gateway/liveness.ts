@@ -13,17 +13,20 @@ export interface Liveness {
   readonly deadAt: number | null;
 }
 
-export const startLiveness = (now: number): Liveness => ({
-  pingAt: now + pingEveryMs,
-  ping: 'none',
-  deadAt: null,
+/** All of one shape, as the states that hold them. */
+const made = (pingAt: number, ping: Liveness['ping'], deadAt: number | null): Liveness => ({
+  pingAt,
+  ping,
+  deadAt,
 });
 
+export const startLiveness = (now: number): Liveness => made(now + pingEveryMs, 'none', null);
+
 export const pingFlushed = (liveness: Liveness, now: number): Liveness =>
-  liveness.ping === 'unflushed' ? { ...liveness, ping: 'flushed', deadAt: now + pongWithinMs } : liveness;
+  liveness.ping === 'unflushed' ? made(liveness.pingAt, 'flushed', now + pongWithinMs) : liveness;
 
 export const ponged = (liveness: Liveness): Liveness =>
-  liveness.ping === 'none' ? liveness : { ...liveness, ping: 'none', deadAt: null };
+  liveness.ping === 'none' ? liveness : made(liveness.pingAt, 'none', null);
 
 /** `ping`: write one now. `dead`: a ping that arrived was not answered in time. */
 export function beat(
@@ -32,10 +35,11 @@ export function beat(
 ): { liveness: Liveness; verdict: 'wait' | 'ping' | 'dead' } {
   if (liveness.deadAt !== null && now >= liveness.deadAt) return { liveness, verdict: 'dead' };
   if (now < liveness.pingAt) return { liveness, verdict: 'wait' };
-  const next = { ...liveness, pingAt: now + pingEveryMs };
+  const pingAt = now + pingEveryMs;
   // One ping at a time: a second one behind the first in a full buffer would tell nothing more.
-  if (liveness.ping !== 'none') return { liveness: next, verdict: 'wait' };
-  return { liveness: { ...next, ping: 'unflushed' }, verdict: 'ping' };
+  if (liveness.ping !== 'none')
+    return { liveness: made(pingAt, liveness.ping, liveness.deadAt), verdict: 'wait' };
+  return { liveness: made(pingAt, 'unflushed', liveness.deadAt), verdict: 'ping' };
 }
 
 export const nextBeatAt = (liveness: Liveness): number =>
