@@ -1,13 +1,16 @@
 // When to tell the relay what is done: few frames, and never so late that its window runs dry. Knows cursors as text.
 import type { ClientClock } from './clock.ts';
 
-/** At most one acknowledgement in this time, unless half of the window waits for it. Milliseconds. */
-const ackEveryMs = 50;
+/**
+ * At most one acknowledgement in this time, unless half of the window waits for it. Milliseconds. About as often as the relay writes
+ * positions: more of them would save no repetition after its end, and each takes more of both sides than an event does.
+ */
+export const ackEveryMs = 200;
 /**
  * Up to so much later: the consumers of a topic are given its events at the same moment, and would else all be heard by the relay
  * at the same moment.
  */
-const spreadMs = 25;
+export const ackSpreadMs = 50;
 
 export interface AckQueueDeps {
   readonly clock: ClientClock;
@@ -45,7 +48,7 @@ export class AckQueue {
 
   #waitMs(): number {
     const { clock, random } = this.#deps;
-    return Math.max(0, this.#toldAt + ackEveryMs + random() * spreadMs - clock.now());
+    return Math.max(0, this.#toldAt + ackEveryMs + random() * ackSpreadMs - clock.now());
   }
 
   /** Tells now what was not told yet. */

@@ -1,6 +1,6 @@
 // When a client acknowledges: few frames, spread out, none lost by a connection that ended.
 import { describe, expect, it } from 'vitest';
-import { AckQueue } from '../../src/client/ack-queue.ts';
+import { AckQueue, ackEveryMs, ackSpreadMs } from '../../src/client/ack-queue.ts';
 import { ManualClock } from './client-scripted-relay.ts';
 
 function queue(random: number) {
@@ -17,17 +17,17 @@ function queue(random: number) {
 
 describe('acknowledgements', () => {
   it('come at their own moment from each of the consumers that were given an event together', () => {
-    const [early, late] = [queue(0), queue(0.96)];
+    const [early, late] = [queue(0), queue(0.5)];
     for (const { acks, clock } of [early, late]) {
       acks.done('c1');
       // The first one waits for one turn only.
       clock.advance(0);
       acks.done('c2');
-      clock.advance(50);
+      clock.advance(ackEveryMs);
     }
     expect(early.told).toEqual(['c1', 'c2']);
     expect(late.told).toEqual(['c1']);
-    late.clock.advance(24);
+    late.clock.advance(ackSpreadMs / 2);
     expect(late.told).toEqual(['c1', 'c2']);
     expect([early.clock.pending, late.clock.pending]).toEqual([0, 0]);
   });

@@ -1,6 +1,7 @@
 // The client's stream against a scripted relay: resuming, acknowledging, stopping, and leaving nothing behind.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createRelayClient, RelayClosedError, RelayProtocolError } from '../../src/client/index.ts';
+import { ackEveryMs, ackSpreadMs } from '../../src/client/ack-queue.ts';
 import type { ReconnectInfo } from '../../src/client/index.ts';
 import { until } from '../support/until.ts';
 import { ManualClock, problemOf, scriptedRelay, secret } from './client-scripted-relay.ts';
@@ -180,7 +181,7 @@ describe('acknowledging', () => {
     await until(() => visit.acks.length === 2, { what: 'two acks' });
     expect(visit.acks).toEqual(['c5', 'c10']);
     await until(() => seen.length === 12);
-    clock.advance(50);
+    clock.advance(ackEveryMs + ackSpreadMs);
     await until(() => visit.acks.at(-1) === 'c12');
     stop.abort();
     await loop;
