@@ -163,7 +163,8 @@ const open: Row = {
   tick,
   drain,
   pong: (state) => stay(oneShape({ ...state, liveness: ponged(state.liveness) })),
-  pingFlushed: (state, _input, now) => stay(oneShape({ ...state, liveness: pingFlushed(state.liveness, now) })),
+  pingFlushed: (state, _input, now) =>
+    stay(oneShape({ ...state, liveness: pingFlushed(state.liveness, now) })),
   malformed: (state, { message }) => end(state, 'malformed_frame', message),
   takeover: (state) => end(state, 'replaced', 'a newer connection of this consumer took over'),
   unauthorized: (state, { message }) => end(state, 'unauthorized', message),

@@ -1,0 +1,62 @@
+// A statement that was answered leaves nothing behind: neither it nor what it was given becomes old. Without that the old generation
+// fills with what every event brought, and is collected every few seconds.
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Database } from '../../src/store/database.ts';
+import { inTransaction } from '../../src/store/transaction.ts';
+import { testDatabase } from '../support/test-database.ts';
+import type { TestDatabase } from '../support/test-database.ts';
+
+const statements = 40;
+const markBytes = 100_000;
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as (options: { type: 'minor' }) => void;
+
+let test: TestDatabase;
+let database: Database;
+beforeAll(async () => {
+  test = await testDatabase();
+  database = await test.open();
+});
+afterAll(() => test[Symbol.asyncDispose]());
+
+/** The statement, with something that is seen as long as anything holds on to it. */
+const marked = () => Object.assign({ text: 'SELECT 1' }, { mark: new ArrayBuffer(markBytes) });
+const marks = () => Math.round(process.memoryUsage().arrayBuffers / markBytes);
+
+/** How many of the statements are still there once everything that is young and useless is gone. */
+async function leftOf(run: () => Promise<unknown>): Promise<number> {
+  await run();
+  collect({ type: 'minor' });
+  collect({ type: 'minor' });
+  const before = marks();
+  for (let n = 0; n < statements; n++) await run();
+  collect({ type: 'minor' });
+  collect({ type: 'minor' });
+  return marks() - before;
+}
+
+it('is so for what the pool is asked', async () => {
+  expect(await leftOf(() => database.pool.query(marked()))).toBeLessThan(3);
+});
+
+it('is so in a transaction', async () => {
+  const { pool } = database;
+  const run = () => inTransaction(pool, (client) => client.query(marked() as never));
+  expect(await leftOf(run)).toBeLessThan(3);
+});
+
+it('would not be so with the limit of pg itself: the marks are seen', async () => {
+  const pool = new pg.Pool({ ...database.connection, max: 1, query_timeout: 30_000 });
+  try {
+    const left: number[] = [];
+    // More than once, since the old may be collected in between.
+    for (let n = 0; n < 3; n++) left.push(await leftOf(() => pool.query(marked())));
+    expect(Math.max(...left)).toBeGreaterThan(statements / 2);
+  } finally {
+    await pool.end();
+  }
+});
