@@ -2,8 +2,9 @@
 import type { ClientClock } from './clock.ts';
 
 /**
- * At most one acknowledgement in this time, unless half of the window waits for it. Milliseconds. About as often as the relay writes
- * positions: more of them would save no repetition after its end, and each takes more of both sides than an event does.
+ * At most one acknowledgement in this time, unless half of the window waits for it. Milliseconds. What was done and not told yet comes
+ * again if the connection breaks off; about as much does when the relay ends, which writes positions as often. More of them cost
+ * more than they save: each takes more of both sides than an event does.
  */
 export const ackEveryMs = 200;
 /**

@@ -15,7 +15,8 @@ type Ask = (statement: unknown, values?: unknown, callback?: unknown) => unknown
 
 /**
  * From now on a statement whose answer is later than `limitMs` (0: no limit) fails with pg's own "Query read timeout", and what comes
- * later is passed over. The connection still waits for it: whoever holds it gives it back as broken, as `pool.query` does.
+ * later is passed over. The connection still waits for it: whoever holds it gives it back as broken, as `pool.query` does. For
+ * statements, not for cursors and streams.
  */
 export function limitAnswers(client: pg.PoolClient, limitMs: number): void {
   const ask = client.query.bind(client) as Ask;
@@ -23,12 +24,19 @@ export function limitAnswers(client: pg.PoolClient, limitMs: number): void {
     const ms = (statement as AnswerLimit).answerWithinMs ?? limitMs;
     if (typeof values === 'function') return ask(statement, withLimit(values as Callback, ms));
     if (typeof callback === 'function') return ask(statement, values, withLimit(callback as Callback, ms));
-    return new Promise((resolve, reject) => {
+    const answer = new Promise((resolve, reject) => {
       const settle: Callback = (error, result) => (error ? reject(error) : resolve(result));
       ask(statement, values, withLimit(settle, ms));
     });
+    return answer.catch(toldFromHere);
   };
   client.query = askWithLimit as typeof client.query;
+}
+
+/** As `pg` does: the stack that led to the answer's arrival would tell nobody who asked. */
+function toldFromHere(error: unknown): never {
+  if (error instanceof Error) Error.captureStackTrace(error);
+  throw error;
 }
 
 /** The first of answer and limit counts. */

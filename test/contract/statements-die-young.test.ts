@@ -23,20 +23,26 @@ beforeAll(async () => {
 });
 afterAll(() => test[Symbol.asyncDispose]());
 
-/** The statement, with something that is seen as long as anything holds on to it. */
-const marked = () => Object.assign({ text: 'SELECT 1' }, { mark: new ArrayBuffer(markBytes) });
+/** The statement, within a time limit, and with something that is seen as long as anything holds on to it. */
+const marked = () =>
+  Object.assign({ text: 'SELECT 1', answerWithinMs: 30_000 }, { mark: new ArrayBuffer(markBytes) });
 const marks = () => Math.round(process.memoryUsage().arrayBuffers / markBytes);
 
 /** How many of the statements are still there once everything that is young and useless is gone. */
 async function leftOf(run: () => Promise<unknown>): Promise<number> {
-  await run();
-  collect({ type: 'minor' });
-  collect({ type: 'minor' });
-  const before = marks();
-  for (let n = 0; n < statements; n++) await run();
-  collect({ type: 'minor' });
-  collect({ type: 'minor' });
-  return marks() - before;
+  const left: number[] = [];
+  // More than once, since the old may be collected in between.
+  for (let round = 0; round < 3; round++) {
+    await run();
+    collect({ type: 'minor' });
+    collect({ type: 'minor' });
+    const before = marks();
+    for (let n = 0; n < statements; n++) await run();
+    collect({ type: 'minor' });
+    collect({ type: 'minor' });
+    left.push(marks() - before);
+  }
+  return Math.max(...left);
 }
 
 it('is so for what the pool is asked', async () => {
@@ -49,13 +55,11 @@ it('is so in a transaction', async () => {
   expect(await leftOf(run)).toBeLessThan(3);
 });
 
+// Should this fail one day, V8 or pg have changed, and the relay may not need its own limit any more.
 it('would not be so with the limit of pg itself: the marks are seen', async () => {
   const pool = new pg.Pool({ ...database.connection, max: 1, query_timeout: 30_000 });
   try {
-    const left: number[] = [];
-    // More than once, since the old may be collected in between.
-    for (let n = 0; n < 3; n++) left.push(await leftOf(() => pool.query(marked())));
-    expect(Math.max(...left)).toBeGreaterThan(statements / 2);
+    expect(await leftOf(() => pool.query(marked()))).toBeGreaterThan(statements / 2);
   } finally {
     await pool.end();
   }

@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { AckQueue, ackEveryMs, ackSpreadMs } from '../../src/client/ack-queue.ts';
 import { ManualClock } from './client-scripted-relay.ts';
 
-function queue(random: number) {
+function queue(random: number, maxInFlight = 100) {
   const clock = new ManualClock();
   const told: string[] = [];
   const acks = new AckQueue({
     clock,
-    maxInFlight: 100,
+    maxInFlight,
     random: () => random,
     send: (cursor) => told.push(cursor) > 0,
   });
@@ -30,5 +30,11 @@ describe('acknowledgements', () => {
     late.clock.advance(ackSpreadMs / 2);
     expect(late.told).toEqual(['c1', 'c2']);
     expect([early.clock.pending, late.clock.pending]).toEqual([0, 0]);
+  });
+
+  it.each([1, 2, 3])('come at once where the window is %d', (maxInFlight) => {
+    const { acks, told } = queue(1, maxInFlight);
+    for (const cursor of ['c1', 'c2', 'c3']) acks.done(cursor);
+    expect(told).toEqual(['c1', 'c2', 'c3']);
   });
 });

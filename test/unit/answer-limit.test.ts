@@ -1,6 +1,6 @@
 // How long a connection waits: the first of answer and limit counts, with a callback as with a promise.
 import type pg from 'pg';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { limitAnswers } from '../../src/runtime/answer-limit.ts';
 
 type Callback = (error: Error | null, result?: unknown) => void;
@@ -67,5 +67,19 @@ describe('the limit on answers', () => {
     await expect(client.query(limited)).rejects.toMatchObject(tooLate);
     asked[0]?.answer(null, 'after the other one failed');
     await expect(unlimited).resolves.toBe('after the other one failed');
+  });
+
+  it('leaves no timer behind a statement that was answered', async () => {
+    vi.useFakeTimers();
+    try {
+      const { client, asked } = connection(10_000);
+      const answered = client.query('SELECT 1');
+      expect(vi.getTimerCount()).toBe(1);
+      asked[0]?.answer(null, 'rows');
+      expect(vi.getTimerCount()).toBe(0);
+      await answered;
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

@@ -27,7 +27,7 @@ export class CutOffs {
     ring.before = waiting;
     return () => {
       takeOut(waiting);
-      if (ring.after === ring) this.#forget(signal);
+      if (ring.after === ring) this.#forget(signal, ring);
     };
   }
 
@@ -50,9 +50,9 @@ export class CutOffs {
     return group;
   }
 
-  #forget(signal: AbortSignal): void {
+  #forget(signal: AbortSignal, ring: Waiting): void {
     const group = this.#groups.get(signal);
-    if (!group) return;
+    if (group?.ring !== ring) return;
     this.#groups.delete(signal);
     signal.removeEventListener('abort', group.onAbort);
   }
