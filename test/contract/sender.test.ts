@@ -158,6 +158,15 @@ describe('an answer', () => {
       response: 'bad signature, expected [secret removed]',
     });
   });
+
+  it('is kept without a secret that was made while it was under way', async () => {
+    const made = 'bWFkZSB3aGlsZSB0aGUgcmVxdWVzdCB3YXMgdW5kZXIgd2F5';
+    await using receiver = await Receiver.start();
+    receiver.reply = () => ({ status: 500, body: `my key is ${made}` });
+    const secretsNow = () => [`whsec_${made}`, secret];
+    const outcome = await rig.send(rig.start(), receiver.url(), { secrets: [secret], secretsNow });
+    expect(outcome.response).toBe('my key is [secret removed]');
+  });
 });
 
 describe('a request', () => {

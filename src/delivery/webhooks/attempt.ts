@@ -12,8 +12,9 @@ export type AttemptEnd = Pick<Outcome, 'kind' | 'status' | 'response'> & {
 
 export interface AttemptDeps {
   readonly limits: AnswerLimits;
-  /** Not to be seen in the kept answer. */
+  /** Not to be seen in the kept answer, and what is valid at its end no more than these. */
   readonly secrets: readonly string[];
+  readonly secretsNow?: (() => readonly string[]) | undefined;
   /** Called once. */
   readonly onEnd: (end: AttemptEnd) => void;
 }
@@ -96,7 +97,9 @@ export class Attempt {
   #end(reusable: boolean): void {
     if (!this.#head) return;
     const { status, retryAfter } = this.#head;
-    const response = this.#body.text(this.#deps.secrets, reusable);
+    const { secrets, secretsNow } = this.#deps;
+    const now = secretsNow?.() ?? secrets;
+    const response = this.#body.text(now === secrets ? secrets : [...secrets, ...now], reusable);
     this.#finish({ kind: kindOfStatus(status), status, response, retryAfter, reusable });
   }
 

@@ -37,6 +37,7 @@ export class EndpointRunner implements Turn {
   readonly #alarm: Alarm;
   readonly #secrets: SigningSecrets;
   readonly #ask = (): void => this.#context.turns.ask(this);
+  readonly #secretsNow = () => this.#secrets.at(this.#context.clock.now());
   readonly #ending = new AbortController();
   #row: EndpointRow;
   #work: EndpointWork | undefined;
@@ -260,7 +261,8 @@ export class EndpointRunner implements Turn {
     const { url } = this.#row;
     const secrets = this.#secrets.at(now);
     const { id, cursor, eventTimestamp } = record;
-    const request = { url, secrets, attempt, id, cursor, eventTimestamp, body: record.json() };
+    const body = record.json();
+    const request = { url, secrets, secretsNow: this.#secretsNow, attempt, id, cursor, eventTimestamp, body };
     this.#flights.send(request, (outcome) => this.#ended(taken, probing, outcome));
   }
 

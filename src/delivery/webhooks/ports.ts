@@ -169,6 +169,8 @@ export interface SendRequest {
   readonly attempt: number;
   /** Those that are valid now; each signs. */
   readonly secrets: readonly string[];
+  /** Those that are valid when the answer comes, which may hold one that was made since. */
+  readonly secretsNow?: () => readonly string[];
 }
 
 /** Told of everything worth a counter or a log line. Never given a secret or a whole URL. Must not throw. */

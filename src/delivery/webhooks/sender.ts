@@ -105,7 +105,7 @@ class WebhookSender implements Sender {
   }
 
   #dispatch(
-    { secrets }: SendRequest,
+    { secrets, secretsNow }: SendRequest,
     { target, bytes }: Prepared,
     signal: AbortSignal,
     onEnd: (end: AttemptEnd) => void,
@@ -114,6 +114,7 @@ class WebhookSender implements Sender {
     const attempt = new Attempt({
       limits: this.#limits,
       secrets,
+      secretsNow,
       onEnd: (end) => {
         cancelDeadline();
         unwatch();
