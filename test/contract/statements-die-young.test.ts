@@ -46,13 +46,13 @@ async function leftOf(run: () => Promise<unknown>): Promise<number> {
 }
 
 it('is so for what the pool is asked', async () => {
-  expect(await leftOf(() => database.pool.query(marked()))).toBeLessThan(3);
+  expect(await leftOf(() => database.pool.query(marked()))).toBeLessThan(statements / 4);
 });
 
 it('is so in a transaction', async () => {
   const { pool } = database;
   const run = () => inTransaction(pool, (client) => client.query(marked() as never));
-  expect(await leftOf(run)).toBeLessThan(3);
+  expect(await leftOf(run)).toBeLessThan(statements / 4);
 });
 
 it('would be seen if it were not so', async () => {
@@ -62,5 +62,5 @@ it('would be seen if it were not so', async () => {
     held.push(statement);
     await database.pool.query(statement);
   };
-  expect(await leftOf(run)).toBe(statements);
+  expect(await leftOf(run)).toBeGreaterThan(statements / 2);
 });
